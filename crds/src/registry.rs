@@ -1,0 +1,63 @@
+//! The list of kinds. Everything generated (CRDs, RBAC, docs, examples) iterates it.
+
+use crate::workflow::Workflow;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+/// What the rest of the product needs to know of a kind.
+pub struct KindEntry {
+    /// The kind's name.
+    pub kind: &'static str,
+    /// The plural, as in URLs.
+    pub plural: &'static str,
+    /// Its CustomResourceDefinition.
+    pub crd: fn() -> CustomResourceDefinition,
+    /// What the operator may do to the children of this kind.
+    pub children: &'static [Rule],
+    /// The example that the reference shows, below `examples/`.
+    pub example: &'static str,
+}
+
+/// Verbs that the operator needs on a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// API group; empty for core.
+    pub group: &'static str,
+    /// Resource, with its subresource if any.
+    pub resource: &'static str,
+    /// Verbs, in alphabetical order.
+    pub verbs: &'static [&'static str],
+    /// Why: printed beside the rule in the chart.
+    pub why: &'static str,
+}
+
+/// The kinds, in the order in which people read them.
+pub const KINDS: &[KindEntry] = &[KindEntry {
+    kind: "Workflow",
+    plural: "workflows",
+    crd: Workflow::crd,
+    children: &[
+        Rule { group: "", resource: "pods", verbs: &["create", "delete", "deletecollection", "get", "list", "patch", "watch"], why: "one pod per attempt of a step" },
+        Rule { group: "", resource: "pods/log", verbs: &["get"], why: "the end of a failed attempt's log" },
+        Rule { group: "apps", resource: "controllerrevisions", verbs: &["create", "delete", "list", "watch"], why: "the pinned spec of a run" },
+    ],
+    example: "hello/workflow.yaml",
+}];
+
+/// What the operator needs whatever the kinds are.
+pub const COMMON_RULES: &[Rule] = &[
+    Rule { group: "", resource: "namespaces", verbs: &["get", "list", "watch"], why: "the UID of a namespace, and whether it is going" },
+    Rule { group: "", resource: "events", verbs: &["create"], why: "at most one Event per run, at its end" },
+    Rule { group: "authentication.k8s.io", resource: "tokenreviews", verbs: &["create"], why: "who calls the API" },
+    Rule { group: "authorization.k8s.io", resource: "subjectaccessreviews", verbs: &["create"], why: "what the caller may do" },
+];
+
+/// Rules on each kind itself: `workflows`, its status and its finalizers.
+#[must_use]
+pub fn own_rules(entry: &KindEntry) -> Vec<(String, Vec<&'static str>, &'static str)> {
+    vec![
+        (entry.plural.to_owned(), vec!["get", "list", "patch", "watch"], "the kind itself; patch adds and removes the finalizer"),
+        (format!("{}/status", entry.plural), vec!["patch"], "what the operator has seen and decided"),
+        (format!("{}/finalizers", entry.plural), vec!["update"], "owner references that block deletion"),
+    ]
+}

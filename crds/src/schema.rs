@@ -1,0 +1,8 @@
+//! Schema pieces that derive attributes cannot say.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// Any JSON value; its size is bounded in validation.
+pub(crate) fn any(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"x-kubernetes-preserve-unknown-fields": true})
+}

@@ -1,0 +1,545 @@
+//! Workflow: a DAG of steps, each a pod.
+
+use crate::{
+    condition::{Condition, Reason},
+    duration::DurationText,
+    json::{Json, ValueType},
+    pod::{EnvVar, PodSubset},
+    time::Time,
+};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The most steps that one Workflow may have.
+pub const MAX_STEPS: usize = 128;
+
+/// What a Workflow is asked to do: its steps, and how they run.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "hearth.dev",
+    version = "v1alpha1",
+    kind = "Workflow",
+    plural = "workflows",
+    shortname = "hwf",
+    category = "hearth",
+    namespaced,
+    status = "WorkflowStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "Workflow runs a DAG of steps, each step a pod, and keeps the record of every run.",
+    validation = Rule::new("self.metadata.name.size() <= 52").message("metadata.name: at most 52 characters, so that the names of its pods fit"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "Phase of the current run."),
+    printcolumn(name = "Progress", type_ = "string", json_path = ".status.progress", description = "Steps that ended, of all steps."),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason", description = "Why it is in this phase."),
+    printcolumn(name = "Run", type_ = "integer", json_path = ".status.run.number", description = "Number of the current run."),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Started", type_ = "date", json_path = ".status.run.startedAt", priority = 1, description = "When the run started."),
+    printcolumn(name = "Run-ID", type_ = "string", json_path = ".status.run.id", priority = 1, description = "Id of the run in the history store."),
+    printcolumn(name = "Stored", type_ = "string", json_path = ".status.conditions[?(@.type==\"HistoryStored\")].status", priority = 1, description = "Whether the record of the run is in the history store.")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkflowSpec {
+    /// params: typed values that expressions read as params.NAME. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub params: Vec<Param>,
+    /// steps of the DAG, by name; a step starts when all its needs succeeded. At least one.
+    #[schemars(length(min = 1, max = 128))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub steps: Vec<Step>,
+    /// image of every step that names none, for example python:3.13. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub image: Option<String>,
+    /// env of every step; a step's own variable of the same name wins. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub env: Vec<EnvVar>,
+    /// pod settings of every step; a step's own settings win, field by field. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodSubset>,
+    /// parallelism: the most pods of a run at one time. Default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub parallelism: Option<u32>,
+    /// failFast: stop the running steps and start no other as soon as one step failed. Default: false, so that independent branches finish.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fail_fast: Option<bool>,
+    /// timeout of a whole run, for example 2h; the run then fails (TimedOut). Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<DurationText>,
+    /// pendingTimeout: how long a pod may wait for room, quota or its image before its step fails, for example 10m. Default: 15m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending_timeout: Option<DurationText>,
+    /// results of a run by name, each an expression, for example `best: "${steps.fit.outputs.rmse}"`; 8 KiB in all. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub results: BTreeMap<String, Expression>,
+    /// suspend: true starts no new step and no new run; running pods finish. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+    /// rerun: a new token starts one more run of the spec as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rerun: Option<Rerun>,
+    /// cancel: stops the run with this id, and no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<Cancel>,
+}
+
+/// Text with `${…}` expressions in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Expression(#[schemars(length(max = 4096))] pub String);
+
+/// A typed value that a run is started with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("!has(self.minimum) || !has(self.maximum) || self.minimum <= self.maximum").message("params: minimum must not be above maximum"))]
+pub struct Param {
+    /// name, as expressions say it: params.NAME.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-zA-Z_][a-zA-Z0-9_]*$"))]
+    pub name: String,
+    /// type: string, integer, number, boolean, array or object. Default: string.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<ValueType>,
+    /// default: the value, of the declared type. A Workflow that runs by itself needs one for every param.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<Json>,
+    /// minimum of an integer or number. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<f64>,
+    /// maximum of an integer or number. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<f64>,
+    /// description for people: what it means, and its unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub description: Option<String>,
+}
+
+/// One step of the DAG.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// name: a DNS label, unique in the Workflow; expressions say steps.NAME (steps["a-b"] with a dash).
+    #[schemars(length(min = 1, max = 52), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// needs: names of the steps that must succeed first. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), inner(length(max = 52)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub needs: Vec<String>,
+    /// when: a true-or-false expression; false skips the step, for example `${params.window > 6}`. Default: true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1100))]
+    pub when: Option<String>,
+    /// image that the step runs. Default: spec.image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub image: Option<String>,
+    /// command: the executable and its first arguments; `${…}` is substituted. Default: the image's entrypoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 16_384)))]
+    pub command: Vec<String>,
+    /// args of the command; `${…}` is substituted. Default: the image's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(max = 16_384)))]
+    pub args: Vec<String>,
+    /// env of the container; `${…}` is substituted in values. Default: spec.env.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub env: Vec<EnvVar>,
+    /// pod settings of this step. Default: spec.pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodSubset>,
+    /// retry: how often, and when, a failed attempt is followed by another. Default: no retry of application failures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// timeout of one attempt, from the pod's start, for example 20m; the attempt then fails (TimedOut). Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<DurationText>,
+    /// outputs that the step writes as one JSON object to /dev/termination-log, 3 KiB in all. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub outputs: Vec<Output>,
+    /// logs that the record keeps: Tail keeps the end of failed attempts, Keep that of succeeded ones too. Default: Tail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs: Option<Logs>,
+}
+
+/// A declared output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Output {
+    /// name, as expressions say it: steps.STEP.outputs.NAME.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-zA-Z_][a-zA-Z0-9_]*$"))]
+    pub name: String,
+    /// type: string, integer, number, boolean, array or object. Default: string.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<ValueType>,
+}
+
+/// Which logs the record keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Logs {
+    /// The last 64 KiB of failed attempts.
+    Tail,
+    /// The last 64 KiB of every attempt.
+    Keep,
+}
+
+/// When a failed attempt is followed by another.
+///
+/// Infrastructure failures (eviction by pressure, preemption, a lost node, a deleted pod) are free, five at most.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Retry {
+    /// limit: the most further attempts after application failures (non-zero exit, out of memory, timeout), for example 3. Default: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub limit: Option<u32>,
+    /// backoff: the pause before the next attempt. Default: base 5s, factor 2, max 5m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Backoff>,
+    /// exitCodes that are tried again; all others fail at once. Default: every code but 64 to 78, of which only 75.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(range(min = 1, max = 255)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub exit_codes: Vec<i32>,
+    /// avoidNode: the next attempt stays off the nodes where earlier ones failed. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avoid_node: Option<bool>,
+}
+
+/// Exponential pause between attempts: `base · factor^(failures − 1)`, at most `max`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Backoff {
+    /// base: the first pause, for example 5s. Default: 5s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<DurationText>,
+    /// factor by which each pause grows, from 1 to 10. Default: 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10))]
+    pub factor: Option<u32>,
+    /// max: the longest pause, for example 2m. Default: 5m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<DurationText>,
+}
+
+/// Asks for one more run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rerun {
+    /// token: any text; each change of it starts one run. The one that a new object is created with is noted, not obeyed.
+    #[schemars(length(min = 1, max = 128))]
+    pub token: String,
+}
+
+/// Stops one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cancel {
+    /// run: id of the run to stop (status.run.id); the id of an ended or another run does nothing.
+    #[schemars(length(min = 36, max = 36))]
+    pub run: String,
+}
+
+/// What the operator has seen and decided. Under 64 KiB at all times; details are in the history store.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkflowStatus {
+    /// observedGeneration: the metadata.generation that this status answers.
+    #[schemars(extend("default" = -1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// phase of the current run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<RunPhase>,
+    /// reason why it is in this phase, in one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<crate::condition::Reason>,
+    /// progress: steps that ended, of all steps, for example 3/6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+    /// conditions for people and programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(length(max = 16))]
+    pub conditions: Vec<Condition>,
+    /// run: the current or last run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+    /// lastRun: the run before the current one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<LastRun>,
+    /// rerunToken: the last rerun.token that was noted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rerun_token: Option<String>,
+}
+
+/// Phase of a run. The store adds Vanished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum RunPhase {
+    /// Accepted; no pod has run yet.
+    Pending,
+    /// Under way.
+    Running,
+    /// Every step succeeded or was skipped by its `when`.
+    Succeeded,
+    /// A step failed for good, or a limit was passed.
+    Failed,
+    /// Stopped by `cancel` or deletion.
+    Cancelled,
+}
+
+impl RunPhase {
+    /// Whether the run is over.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Pending | Self::Running => false,
+            Self::Succeeded | Self::Failed | Self::Cancelled => true,
+        }
+    }
+
+    /// The word itself.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+}
+
+/// A run as the object knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// id: UUIDv7, the run's name in the history store.
+    pub id: String,
+    /// number of the run, counted per object from 1, for people.
+    pub number: i64,
+    /// seq: grows by one with each accepted change of this run.
+    pub seq: i64,
+    /// revision: name of the ControllerRevision that holds the spec of this run.
+    pub revision: String,
+    /// digest of the run-affecting fields of spec, as `version:hex`.
+    pub digest: String,
+    /// generation of the spec that this run runs.
+    pub generation: i64,
+    /// trigger: what started it.
+    pub trigger: Trigger,
+    /// params as resolved at the start.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, Json>,
+    /// startedAt: when it was accepted.
+    pub started_at: Time,
+    /// finishedAt: when it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// stop: why the run is being stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Reason>,
+    /// failure: the first failure, explained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// results of the run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub results: BTreeMap<String, Json>,
+    /// steps that have started, in the order of the spec.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepStatus>,
+}
+
+/// What started a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Trigger {
+    /// The object is new.
+    Created,
+    /// Its spec changed.
+    Changed,
+    /// Its rerun token changed.
+    Rerun,
+}
+
+impl Trigger {
+    /// The word itself.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "Created",
+            Self::Changed => "Changed",
+            Self::Rerun => "Rerun",
+        }
+    }
+}
+
+/// The first failure of a run, explained in one place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// step that failed first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// attempt of that step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// reason in one word.
+    pub reason: Reason,
+    /// exitCode of the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// message: what happened, the last log lines, and what to do.
+    pub message: String,
+}
+
+/// Phase of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum StepPhase {
+    /// An attempt is intended, pending or running.
+    Running,
+    /// The last attempt failed and the next waits for its time.
+    Waiting,
+    /// Done.
+    Succeeded,
+    /// Failed for good.
+    Failed,
+    /// Never to start in this run.
+    Skipped,
+    /// Stopped with the run.
+    Cancelled,
+}
+
+impl StepPhase {
+    /// Whether the step is over.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Running | Self::Waiting => false,
+            Self::Succeeded | Self::Failed | Self::Skipped | Self::Cancelled => true,
+        }
+    }
+
+    /// The word itself.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "Running",
+            Self::Waiting => "Waiting",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Skipped => "Skipped",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+}
+
+/// A step that has started or will never start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepStatus {
+    /// name of the step.
+    pub name: String,
+    /// phase of the step.
+    pub phase: StepPhase,
+    /// attempt: number of the last attempt that may have started; 0 when none may.
+    pub attempt: u32,
+    /// since: when this attempt was intended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// startedAt: when the first attempt was intended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// finishedAt: when the step ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// retryAt: when the next attempt may start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Time>,
+    /// stop: why the current attempt is being stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Reason>,
+    /// ended: the attempts that are over, and how.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<AttemptEnd>,
+    /// reason why it failed, was skipped or cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// outputs that later steps, conditions or results read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, Json>,
+}
+
+/// How an attempt ended. Succeeded attempts are not listed: the step's phase says it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptEnd {
+    /// attempt: its number.
+    pub attempt: u32,
+    /// class of the failure.
+    pub class: FailureClass,
+    /// reason in one word.
+    pub reason: Reason,
+    /// exitCode of the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// node that it ran on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// at: when it ended.
+    pub at: Time,
+}
+
+/// Who is to blame for a failed attempt, and so whether another is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum FailureClass {
+    /// The user's input or outputs: never tried again.
+    UserError,
+    /// The program: tried again within `retry.limit`.
+    Application,
+    /// The cluster: free, five times at most.
+    Infrastructure,
+    /// Never started: its number was given up and counts for nothing.
+    Void,
+    /// Stopped by the operator with the run or its limit.
+    Stopped,
+}
+
+impl FailureClass {
+    /// The word itself.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UserError => "UserError",
+            Self::Application => "Application",
+            Self::Infrastructure => "Infrastructure",
+            Self::Void => "Void",
+            Self::Stopped => "Stopped",
+        }
+    }
+}
+
+/// The run before the current one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRun {
+    /// id of the run.
+    pub id: String,
+    /// number of the run.
+    pub number: i64,
+    /// phase that it ended in.
+    pub phase: RunPhase,
+    /// finishedAt: when it ended.
+    pub finished_at: Time,
+}

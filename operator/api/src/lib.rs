@@ -1,0 +1,1 @@
+//! The HTTP front end over history and the cluster.

@@ -1,0 +1,1 @@
+//! The only Kubernetes IO, generic over Kind.

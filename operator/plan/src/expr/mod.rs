@@ -1,0 +1,1 @@
+//! The expression language: CEL in `${…}`, checked before anything runs.

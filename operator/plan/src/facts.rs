@@ -1,0 +1,192 @@
+//! What the driver has seen of the world, as data. Absence is data too.
+
+use hearth_crds::time::Time;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that a plan may look at beside the object itself. Maps, so that order never depends on arrival.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// The owner's pods by name: those in the cache, and those that the cache has lost (`gone`).
+    pub pods: BTreeMap<String, PodFact>,
+    /// What this process knows of its own POSTs, by name. A name that is missing was not posted by this process.
+    pub posts: BTreeMap<String, Post>,
+    /// The owner's ControllerRevisions by name.
+    pub revisions: BTreeMap<String, RevisionFact>,
+    /// Highest acknowledged `seq` of final records by run id.
+    pub stored: BTreeMap<String, i64>,
+    /// Whether the store took the last batch.
+    pub store_up: bool,
+    /// The namespace has a deletionTimestamp: nothing can be created in it.
+    pub namespace_terminating: bool,
+    /// Log tails read for ended attempts, by pod name; an `Err` says why there is none.
+    pub logs: BTreeMap<String, Result<String, String>>,
+}
+
+impl Facts {
+    /// What is known of the child of that name.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Child<'_> {
+        match (self.pods.get(name), self.posts.get(name)) {
+            (Some(pod), _) => Child::Seen(pod),
+            (None, Some(post)) => Child::Unseen(post),
+            (None, None) => Child::Unknown,
+        }
+    }
+}
+
+/// What is known of one child.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Child<'a> {
+    /// The cache holds it, or held it.
+    Seen(&'a PodFact),
+    /// The cache has not shown it, but this process posted it.
+    Unseen(&'a Post),
+    /// Neither: it may never have been posted, or by an earlier process. The only way to know is the fence.
+    Unknown,
+}
+
+/// The outcome of a POST by this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Post {
+    /// 201, or a quorum GET found our object: it is there, the cache will show it.
+    Created,
+    /// The API server said no; nothing was created.
+    Refused(Refusal),
+    /// No answer, or one that does not say: it may have been created.
+    Uncertain,
+    /// 409 AlreadyExists, and a quorum GET showed an object that is not ours.
+    Stranger {
+        /// `Kind/name`, and what it says of its owner.
+        what: String,
+    },
+}
+
+/// A definite no of the API server to a create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status code: 400, 403, 409 (Conflict), 422 or 429.
+    pub code: u16,
+    /// The API server's own reason word, for example `Forbidden`.
+    pub reason: String,
+    /// The API server's message.
+    pub message: String,
+    /// When it was said.
+    pub at: Time,
+}
+
+/// A pod, trimmed to what decisions need.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodFact {
+    /// Name.
+    pub name: String,
+    /// UID.
+    pub uid: String,
+    /// Whether the controller ownerReference carries our object's UID.
+    pub owned: bool,
+    /// Labels of ours (prefix `hearth.dev/`).
+    pub labels: BTreeMap<String, String>,
+    /// metadata.creationTimestamp.
+    pub created_at: Option<Time>,
+    /// metadata.deletionTimestamp: set while it is being deleted. This is the end of the grace period.
+    pub deleting_at: Option<Time>,
+    /// The cache lost it (a DELETED event, or missing after a relist); the rest is what was seen last.
+    pub gone: bool,
+    /// Whether it is a placeholder (it carries the fence's scheduling gate).
+    pub placeholder: bool,
+    /// status.phase.
+    pub phase: PodPhase,
+    /// spec.nodeName.
+    pub node: Option<String>,
+    /// status.reason, for example Evicted or NodeLost.
+    pub reason: Option<String>,
+    /// status.message.
+    pub message: Option<String>,
+    /// status.startTime.
+    pub started_at: Option<Time>,
+    /// Condition PodScheduled=False: reason and message.
+    pub unscheduled: Option<(String, String)>,
+    /// Condition DisruptionTarget=True: reason and message.
+    pub disruption: Option<(String, String)>,
+    /// Condition Ready is False with reason NodeNotReady, or the pod carries node.kubernetes.io/unreachable's eviction.
+    pub node_unreachable: bool,
+    /// The container's state.
+    pub container: ContainerFact,
+    /// containerStatuses[0].imageID.
+    pub image_id: Option<String>,
+}
+
+impl PodFact {
+    /// Whether a terminal phase was seen. A pod that vanished without one was not seen to end.
+    #[must_use]
+    pub fn seen_to_end(&self) -> bool {
+        match self.phase {
+            PodPhase::Succeeded | PodPhase::Failed => true,
+            PodPhase::Pending | PodPhase::Running | PodPhase::Unknown => false,
+        }
+    }
+}
+
+/// status.phase of a pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PodPhase {
+    /// Not all containers run yet.
+    #[default]
+    Pending,
+    /// Running.
+    Running,
+    /// All containers ended with exit code 0.
+    Succeeded,
+    /// A container ended otherwise.
+    Failed,
+    /// The node does not say.
+    Unknown,
+}
+
+/// The state of the step's container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ContainerFact {
+    /// No status yet.
+    #[default]
+    None,
+    /// Waiting, with the kubelet's reason (ImagePullBackOff, CreateContainerConfigError …) and message.
+    Waiting {
+        /// The kubelet's word.
+        reason: String,
+        /// The kubelet's text.
+        message: String,
+    },
+    /// Running since.
+    Running {
+        /// Start of the container.
+        at: Option<Time>,
+    },
+    /// Ended.
+    Ended {
+        /// Exit code.
+        exit_code: i32,
+        /// The kubelet's word: Completed, Error, OOMKilled …
+        reason: String,
+        /// The termination message: the step's outputs, or the log's end after a failure.
+        message: String,
+        /// Start of the container.
+        started_at: Option<Time>,
+        /// End of the container.
+        finished_at: Option<Time>,
+    },
+}
+
+/// A ControllerRevision of ours.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RevisionFact {
+    /// Name.
+    pub name: String,
+    /// UID.
+    pub uid: String,
+    /// Label `hearth.dev/revision`: `spec` or `spool`.
+    pub role: String,
+    /// metadata.creationTimestamp.
+    pub created_at: Option<Time>,
+    /// What it holds.
+    pub data: serde_json::Value,
+}

@@ -1,0 +1,14 @@
+//! Pure decisions: validate and plan.
+//!
+//! Nothing in here may wait, read a clock, draw a random number or talk to a server. The driver gathers what is,
+//! [`Kind::plan`] says what should be written and done, and [`Kind::records`] says what history keeps of it.
+
+pub mod expr;
+pub mod facts;
+pub mod kind;
+pub mod record;
+pub mod workflow;
+
+pub use facts::{Child, Facts, PodFact, Post, RevisionFact};
+pub use kind::{Accepted, Action, Intent, Kind, Note, Plan, Start, Subject};
+pub use record::Record;

@@ -1,0 +1,169 @@
+//! What history keeps: rows derived from statuses that the API server has accepted.
+
+use hearth_crds::time::Time;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The object that records speak of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectKey {
+    /// Kind, for example Workflow.
+    pub kind: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// UID of the object.
+    pub uid: String,
+}
+
+/// One row of history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Record {
+    /// A run.
+    Run(Box<RunRow>),
+    /// An attempt of a step, or a step that never started (attempt 0).
+    Step(Box<StepRow>),
+    /// A transition.
+    Event(EventRow),
+}
+
+/// The rows of one accepted status, in one piece: they are stored together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordBatch {
+    /// Whose they are; its reconcile is woken by the acknowledgement of a final batch.
+    pub object: ObjectKey,
+    /// The run.
+    pub run_id: String,
+    /// `status.run.seq` of the accepted status.
+    pub seq: i64,
+    /// Whether the status is terminal: only then an acknowledgement is owed.
+    pub last: bool,
+    /// The rows.
+    pub records: Vec<Record>,
+}
+
+/// The store's word that a final batch is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// Whose it was.
+    pub object: ObjectKey,
+    /// The run.
+    pub run_id: String,
+    /// The `seq` that is durable.
+    pub seq: i64,
+    /// Whether the store refused the full row and took the minimal one.
+    pub minimal: bool,
+}
+
+/// A run, one row per run id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// UUIDv7.
+    pub id: String,
+    /// UID of kube-system.
+    pub cluster: String,
+    /// Whose run it is.
+    pub object: ObjectKey,
+    /// UID of the namespace; empty when it was not known.
+    pub namespace_uid: String,
+    /// Number per object.
+    pub number: i64,
+    /// `status.run.seq`.
+    pub seq: i64,
+    /// Pending, Running, Succeeded, Failed, Cancelled (the store adds Vanished).
+    pub phase: String,
+    /// Whether the phase is final.
+    pub terminal: bool,
+    /// Reason in one word.
+    pub reason: Option<String>,
+    /// Message for people.
+    pub message: Option<String>,
+    /// What started it: Created, Changed, Rerun.
+    pub trigger: String,
+    /// Name of the revision, and the digest of the spec.
+    pub revision: String,
+    /// Digest of the run-affecting fields.
+    pub digest: String,
+    /// The spec as pinned.
+    pub spec: Value,
+    /// Params as resolved.
+    pub params: Value,
+    /// Results.
+    pub results: Value,
+    /// Labels of the object (the user's), for filters.
+    pub labels: BTreeMap<String, String>,
+    /// Value of the annotation `hearth.dev/owner`, or empty.
+    pub owner: String,
+    /// Start.
+    pub started_at: Time,
+    /// End.
+    pub finished_at: Option<Time>,
+}
+
+/// An attempt of a step; key (run id, step, item, attempt).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRow {
+    /// The run.
+    pub run_id: String,
+    /// Start of the run, which is part of the paging key.
+    pub run_started_at: Time,
+    /// Name of the step.
+    pub step: String,
+    /// Item of a fan-out; 0 when there is none.
+    pub item: i32,
+    /// Number of the attempt; 0 for a step that never started.
+    pub attempt: i32,
+    /// `status.run.seq`.
+    pub seq: i64,
+    /// Running, Waiting, Succeeded, Failed, Skipped, Cancelled, Void.
+    pub phase: String,
+    /// Whether the phase is final.
+    pub terminal: bool,
+    /// Failure class in one word.
+    pub class: Option<String>,
+    /// Reason in one word.
+    pub reason: Option<String>,
+    /// Message for people.
+    pub message: Option<String>,
+    /// Exit code of the container.
+    pub exit_code: Option<i32>,
+    /// Name of the pod.
+    pub pod: Option<String>,
+    /// Node that it ran on.
+    pub node: Option<String>,
+    /// Image as written.
+    pub image: Option<String>,
+    /// Image as the kubelet pulled it.
+    pub image_id: Option<String>,
+    /// Outputs as written by the step.
+    pub outputs: Value,
+    /// End of the log, at most 64 KiB.
+    pub log: Option<String>,
+    /// Why there is no log.
+    pub log_unavailable: Option<String>,
+    /// When the attempt was intended.
+    pub started_at: Option<Time>,
+    /// When it ended.
+    pub finished_at: Option<Time>,
+}
+
+/// A transition; key (run id, subject, transition), so that deriving it again changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// The run.
+    pub run_id: String,
+    /// `run`, or `step/NAME/ATTEMPT`.
+    pub subject: String,
+    /// The phase that was entered.
+    pub transition: String,
+    /// `status.run.seq` of the status that shows it.
+    pub seq: i64,
+    /// When, from the objects themselves.
+    pub at: Time,
+    /// Reason in one word.
+    pub reason: Option<String>,
+    /// Message for people.
+    pub message: Option<String>,
+}

@@ -1,0 +1,3 @@
+//! Generators, checks, the lab cluster and the demo.
+
+fn main() {}
