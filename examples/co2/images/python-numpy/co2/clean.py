@@ -1,0 +1,26 @@
+"""Turns weeks into months without a gap and says which series that is."""
+
+import step
+
+
+def main():
+    parser = step.Arguments(description=__doc__)
+    parser.add_argument("--sha256", required=True)
+    parser.add_argument("--first-year", type=int, required=True)
+    parser.add_argument("--last-year", type=int, required=True)
+    parser.add_argument("--min-weeks", type=int, required=True, help="measured weeks that make a month")
+    parser.add_argument("--max-gap", type=int, required=True, help="longest gap that is bridged, in months")
+    args = parser.parse_args()
+    step.verify(args.sha256)
+    series = step.clean(args.first_year, args.last_year, args.min_weeks, args.max_gap)
+    print(f"{series.start} to {series.end}: {len(series.values)} months, {series.filled} bridged, series {series.digest}")
+    step.emit(
+        series=step.recipe(args.sha256, args.first_year, args.last_year, args.min_weeks, args.max_gap, series.digest),
+        start=series.start,
+        end=series.end,
+        months=len(series.values),
+        filled=series.filled,
+    )
+
+
+main()
