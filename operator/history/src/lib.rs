@@ -1,1 +1,27 @@
-//! The history store.
+//! The history store: what happened, kept after the objects are gone.
+//!
+//! Rows come from statuses that the API server has accepted, as [`RecordBatch`]es through one bounded channel that no
+//! reconcile awaits. One task ([`Store::spawn_writer`]) writes them in transactions and answers each final batch with
+//! an [`Ack`] after the commit. A store that is away or hangs costs nothing but time: every operation has a limit on
+//! this side, the batch is kept, and the object itself is the spool.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panic"))]
+
+mod clean;
+mod error;
+mod filter;
+mod flush;
+mod metrics;
+mod model;
+mod postgres;
+mod refusal;
+mod store;
+mod writer;
+
+pub use error::{Class, Error};
+pub use filter::{Order, RunFilter};
+pub use hearth_plan::record::{Ack, ObjectKey, RecordBatch};
+pub use metrics::HistoryMetrics;
+pub use model::{Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished};
+pub use store::{Limits, Store, connect, connect_with};
+pub use writer::{Pace, QUEUE};

@@ -1,0 +1,101 @@
+//! What can go wrong with the store, and what that means for the caller.
+
+use std::time::Duration;
+
+/// Why an operation on the store did not succeed. No text of it holds a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The DSN can't be used.
+    #[error("the DSN of the history store is not valid: {0}")]
+    Dsn(String),
+    /// No answer within the limit of this side.
+    #[error("the history store {store} did not answer within {limit:?} ({operation})")]
+    Timeout {
+        /// Host, port and database.
+        store: String,
+        /// What was asked.
+        operation: &'static str,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The store, or the way to it, says no.
+    #[error("the history store {store} failed ({operation}): {source}")]
+    Sql {
+        /// Host, port and database.
+        store: String,
+        /// What was asked.
+        operation: &'static str,
+        /// The driver's word.
+        source: sqlx::Error,
+    },
+    /// A migration did not go through.
+    #[error("the history store {store} was not migrated: {source}")]
+    Migrate {
+        /// Host, port and database.
+        store: String,
+        /// The driver's word.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A run id that is not a UUID.
+    #[error("`{0}` is not the id of a run: ids are UUIDs")]
+    RunId(String),
+}
+
+/// What an error means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The store is away, hangs, is not migrated yet or refuses everybody: try the same again later.
+    Transient,
+    /// This input will never be taken.
+    Invalid,
+}
+
+impl Error {
+    /// What it means. Callers keep their data on `Transient` and give the input up on `Invalid`.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Dsn(_) | Self::RunId(_) => Class::Invalid,
+            Self::Timeout { .. } | Self::Migrate { .. } => Class::Transient,
+            Self::Sql { source, .. } => sql_class(source),
+        }
+    }
+}
+
+/// Only an error that names the data is the data's fault; whatever else it is, the data is kept.
+fn sql_class(error: &sqlx::Error) -> Class {
+    match error {
+        sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_) => Class::Invalid,
+        sqlx::Error::Database(e) => e.code().map_or(Class::Transient, |code| sqlstate_class(&code)),
+        // A foreign enum that may grow: all its other variants speak of the connection or of a defect of ours.
+        _ => Class::Transient,
+    }
+}
+
+/// 21 cardinality, 22 data exception, 23 constraint, 54 program limit; 0A and XX000 come from odd values too.
+fn sqlstate_class(code: &str) -> Class {
+    let of_the_row = code == "XX000" || ["21", "22", "23", "54", "0A"].iter().any(|class| code.starts_with(class));
+    if of_the_row { Class::Invalid } else { Class::Transient }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_errors_that_name_the_data_are_invalid() {
+        for code in ["22P05", "23514", "23502", "54000", "21000", "XX000"] {
+            assert_eq!(sqlstate_class(code), Class::Invalid, "{code}");
+        }
+        for code in ["08006", "25006", "28P01", "3D000", "40P01", "42P01", "42501", "53100", "55P03", "57014", "57P01", "58030", "XX001"] {
+            assert_eq!(sqlstate_class(code), Class::Transient, "{code}");
+        }
+    }
+
+    #[test]
+    fn lost_connections_are_transient() {
+        assert_eq!(sql_class(&sqlx::Error::PoolTimedOut), Class::Transient);
+        assert_eq!(sql_class(&sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into())), Class::Transient);
+        assert_eq!(sql_class(&sqlx::Error::Protocol("cut".into())), Class::Transient);
+    }
+}

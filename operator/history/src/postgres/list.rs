@@ -1,0 +1,145 @@
+//! Lists of runs: filters as bound values, keyset paging on (start, id).
+
+use super::{Postgres, stamp::Stamp};
+use crate::{
+    clean::borrowed,
+    error::Error,
+    filter::{Order, RunFilter},
+    model::{Page, RunCursor, RunSummary},
+};
+use sqlx::{QueryBuilder, Row, postgres::PgRow, types::Json};
+use std::collections::BTreeMap;
+
+type Query = QueryBuilder<sqlx::Postgres>;
+
+/// The most rows of a page.
+const MOST: u32 = 500;
+
+const COLUMNS: &str = "SELECT r.id, r.cluster, r.kind, r.namespace, r.namespace_uid, r.name, r.uid, r.number, r.phase, r.terminal, \
+     r.reason, r.message, r.trigger, r.owner, r.started_at, r.finished_at, r.duration_ms, r.minimal FROM hearth.runs r WHERE true";
+
+impl Postgres {
+    pub(crate) async fn list_runs(&self, filter: &RunFilter, order: Order, after: Option<RunCursor>, limit: u32) -> Result<Page<RunSummary, RunCursor>, Error> {
+        let limit = page_size(limit);
+        let mut query = statement(filter, order, after, limit);
+        let rows = self
+            .read("listing runs", |pool| async move { query.build().fetch_all(&pool).await?.iter().map(summary).collect::<Result<Vec<_>, _>>() })
+            .await?;
+        Ok(page(rows, limit, RunSummary::cursor))
+    }
+}
+
+/// Between 1 and the most.
+pub(super) fn page_size(limit: u32) -> u32 {
+    limit.clamp(1, MOST)
+}
+
+/// Cuts off the one row more that was asked for, which only says that there is a next page.
+pub(super) fn page<T, C>(mut items: Vec<T>, limit: u32, key: impl Fn(&T) -> C) -> Page<T, C> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = if more { items.last().map(key) } else { None };
+    Page { items, next }
+}
+
+/// The statement; what a user gave is only ever a bound value.
+pub(super) fn statement(filter: &RunFilter, order: Order, after: Option<RunCursor>, limit: u32) -> Query {
+    let mut q = Query::new(COLUMNS);
+    objects(&mut q, filter);
+    outcome(&mut q, filter);
+    times(&mut q, filter);
+    place(&mut q, order, after);
+    q.push(" LIMIT ").push_bind(i64::from(limit) + 1);
+    q
+}
+
+fn equals(q: &mut Query, condition: &'static str, value: Option<&String>) {
+    if let Some(value) = value {
+        q.push(condition).push_bind(borrowed(value).into_owned());
+    }
+}
+
+fn any_of(q: &mut Query, condition: &'static str, values: &[String]) {
+    let values: Vec<String> = values.iter().map(|v| borrowed(v).into_owned()).collect();
+    q.push(condition).push_bind(values).push(")");
+}
+
+fn objects(q: &mut Query, f: &RunFilter) {
+    equals(q, " AND r.kind = ", f.kind.as_ref());
+    equals(q, " AND r.name = ", f.name.as_ref());
+    equals(q, " AND r.uid = ", f.uid.as_ref());
+    equals(q, " AND r.owner = ", f.owner.as_ref());
+    if let Some(namespaces) = &f.namespaces {
+        any_of(q, " AND r.namespace = ANY (", namespaces);
+    }
+    if let Some(uids) = &f.namespace_uids {
+        any_of(q, " AND r.namespace_uid = ANY (", uids);
+    }
+    if !f.labels.is_empty() {
+        let labels: BTreeMap<_, _> = f.labels.iter().map(|(k, v)| (borrowed(k).into_owned(), borrowed(v).into_owned())).collect();
+        q.push(" AND r.labels @> ").push_bind(Json(labels));
+    }
+    for (name, value) in &f.params {
+        q.push(" AND r.params ->> ").push_bind(borrowed(name).into_owned());
+        q.push(" = ").push_bind(borrowed(value).into_owned());
+    }
+}
+
+fn outcome(q: &mut Query, f: &RunFilter) {
+    equals(q, " AND r.reason = ", f.reason.as_ref());
+    equals(q, " AND r.trigger = ", f.trigger.as_ref());
+    if !f.phases.is_empty() {
+        any_of(q, " AND r.phase = ANY (", &f.phases);
+    }
+    if let Some(class) = &f.class {
+        q.push(" AND EXISTS (SELECT FROM hearth.steps s WHERE s.run_id = r.id AND s.class = ");
+        q.push_bind(borrowed(class).into_owned()).push(")");
+    }
+}
+
+fn times(q: &mut Query, f: &RunFilter) {
+    if let Some(from) = f.from {
+        q.push(" AND r.started_at >= ").push_bind(Stamp::from(from));
+    }
+    if let Some(to) = f.to {
+        q.push(" AND r.started_at < ").push_bind(Stamp::from(to));
+    }
+    if let Some(least) = f.min_duration {
+        q.push(" AND r.duration_ms >= ").push_bind(i64::try_from(least.as_millis()).unwrap_or(i64::MAX));
+    }
+}
+
+fn place(q: &mut Query, order: Order, after: Option<RunCursor>) {
+    let (beyond, sorted) = match order {
+        Order::NewestFirst => (" AND (r.started_at, r.id) < (", " ORDER BY r.started_at DESC, r.id DESC"),
+        Order::OldestFirst => (" AND (r.started_at, r.id) > (", " ORDER BY r.started_at, r.id"),
+    };
+    if let Some(RunCursor { started_at, id }) = after {
+        q.push(beyond).push_bind(Stamp::from(started_at)).push(", ").push_bind(id).push(")");
+    }
+    q.push(sorted);
+}
+
+pub(super) fn summary(row: &PgRow) -> Result<RunSummary, sqlx::Error> {
+    Ok(RunSummary {
+        id: row.try_get("id")?,
+        cluster: row.try_get("cluster")?,
+        kind: row.try_get("kind")?,
+        namespace: row.try_get("namespace")?,
+        namespace_uid: row.try_get("namespace_uid")?,
+        name: row.try_get("name")?,
+        uid: row.try_get("uid")?,
+        number: row.try_get("number")?,
+        phase: row.try_get("phase")?,
+        terminal: row.try_get("terminal")?,
+        reason: row.try_get("reason")?,
+        message: row.try_get("message")?,
+        trigger: row.try_get("trigger")?,
+        owner: row.try_get("owner")?,
+        started_at: row.try_get::<Stamp, _>("started_at")?.into(),
+        finished_at: row.try_get::<Option<Stamp>, _>("finished_at")?.map(Into::into),
+        duration_ms: row.try_get("duration_ms")?,
+        minimal: row.try_get("minimal")?,
+    })
+}

@@ -1,0 +1,39 @@
+//! The schema, and how it comes to be. Migrations only add; what an older operator reads stays readable.
+
+use super::{Postgres, connection::open};
+use crate::error::Error;
+use sqlx::{
+    Executor, SqlSafeStr,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
+};
+
+/// In order; what is here never changes once it was released, a change is a further one.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "runs", include_str!("../../migrations/postgres/0001_runs.sql"))];
+const PUBLIC_VIEW: &str = include_str!("sql/public_view.sql");
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS.iter().map(|(version, name, sql)| Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false));
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.create_schema("hearth");
+    migrator.dangerous_set_table_name("hearth.migrations");
+    // After a rollback of the operator the database is ahead of it, and that is fine: migrations only add.
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+impl Postgres {
+    /// On a connection of its own: an error leaves the migrator's advisory lock held, and closing frees it.
+    pub(crate) async fn migrate(&self) -> Result<(), Error> {
+        let limit = self.limits.migrate;
+        let work = async {
+            let mut connection = open(&self.options, self.limits.connect, limit).await?;
+            migrator().run_direct(None, &mut connection, false).await?;
+            connection.execute(PUBLIC_VIEW).await?;
+            Ok::<_, MigrateError>(())
+        };
+        match tokio::time::timeout(limit, work).await {
+            Ok(done) => done.map_err(|source| Error::Migrate { store: self.place.to_string(), source }),
+            Err(_) => Err(Error::Timeout { store: self.place.to_string(), operation: "migrating", limit }),
+        }
+    }
+}

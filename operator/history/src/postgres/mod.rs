@@ -1,0 +1,135 @@
+//! PostgreSQL as the store; 15 is what it is tested on.
+
+mod connection;
+mod list;
+mod migrate;
+mod read;
+mod stamp;
+mod sweep;
+mod write;
+
+use crate::{
+    error::Error,
+    store::Limits,
+};
+use connection::{Held, Link, Readers};
+use sqlx::postgres::{PgConnectOptions, PgPool};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+/// A Postgres database. Writers share one connection, readers a small pool, so that neither can starve the other.
+#[derive(Clone)]
+pub struct Postgres {
+    options: PgConnectOptions,
+    limits: Limits,
+    place: Arc<str>,
+    link: Arc<Link>,
+    readers: Arc<Readers>,
+}
+
+impl Postgres {
+    /// Nothing is connected yet.
+    pub(crate) fn new(dsn: &str, limits: Limits) -> Result<Self, Error> {
+        if !dsn.starts_with("postgres://") && !dsn.starts_with("postgresql://") {
+            return Err(Error::Dsn("it must start with postgres://".into()));
+        }
+        let options: PgConnectOptions = dsn.parse().map_err(|e: sqlx::Error| Error::Dsn(e.to_string()))?;
+        let options = options.application_name("hearth");
+        Ok(Self {
+            place: place(&options).into(),
+            link: Arc::new(Link::new(options.clone(), limits)),
+            readers: Arc::new(Readers::new(options.clone(), limits)),
+            options,
+            limits,
+        })
+    }
+
+    /// Runs `work`, but no longer than `limit`, whatever the server does.
+    async fn bounded<T>(&self, limit: Duration, operation: &'static str, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Error> {
+        match tokio::time::timeout(limit, work).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(source)) => Err(Error::Sql { store: self.place.to_string(), operation, source }),
+            Err(_) => Err(Error::Timeout { store: self.place.to_string(), operation, limit }),
+        }
+    }
+
+    /// A query of the API. After one that got no answer the pool is made anew: its connections are not to be trusted.
+    async fn read<T, F: Future<Output = Result<T, sqlx::Error>>>(&self, operation: &'static str, query: impl FnOnce(PgPool) -> F) -> Result<T, Error> {
+        let pool = self.readers.pool();
+        let answer = self.bounded(self.limits.read, operation, query(pool.clone())).await;
+        match answer {
+            Err(Error::Sql { source: sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed, store, .. }) => {
+                self.readers.renew(&pool);
+                Err(Error::Timeout { store, operation: "connecting", limit: self.limits.connect })
+            }
+            Err(e @ Error::Timeout { .. }) => {
+                self.readers.renew(&pool);
+                Err(e)
+            }
+            other => other,
+        }
+    }
+
+    /// The writers' connection. It is dropped unless it is kept at the end, so a broken one is never used twice.
+    async fn hold(&self) -> Result<Held<'_>, sqlx::Error> {
+        self.link.hold().await
+    }
+
+    pub(crate) async fn healthy(&self) -> Result<(), Error> {
+        self.bounded(self.limits.read, "probe", async {
+            let mut held = self.hold().await?;
+            sqlx::query(HEALTHY).execute(&mut held.connection).await?;
+            held.keep();
+            Ok(())
+        })
+        .await
+    }
+}
+
+const HEALTHY: &str = include_str!("sql/healthy.sql");
+
+/// Every statement with fixed text, by name. A test prepares each of them.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[
+    ("healthy", HEALTHY),
+    ("upsert_runs", write::UPSERT_RUNS),
+    ("upsert_steps", write::UPSERT_STEPS),
+    ("insert_events", write::INSERT_EVENTS),
+    ("insert_dead_letter", write::INSERT_DEAD_LETTER),
+    ("running", sweep::RUNNING),
+    ("vanish_runs", sweep::VANISH_RUNS),
+    ("vanish_steps", sweep::VANISH_STEPS),
+    ("bury_stones", sweep::BURY_STONES),
+    ("bury_lock", sweep::BURY_LOCK),
+    ("bury_events", sweep::BURY_EVENTS),
+    ("bury_steps", sweep::BURY_STEPS),
+    ("bury_runs", sweep::BURY_RUNS),
+    ("get_run", read::GET_RUN),
+    ("list_steps", read::LIST_STEPS),
+    ("list_events", read::LIST_EVENTS),
+    ("get_log", read::GET_LOG),
+];
+
+/// Host, port and database: what people may know of a DSN.
+fn place(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or_else(|| options.get_username());
+    match options.get_socket() {
+        Some(socket) => format!("postgres at {} ({database})", socket.display()),
+        None => format!("postgres at {}:{} ({database})", options.get_host(), options.get_port()),
+    }
+}
+
+impl fmt::Display for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
+    }
+}
+
+/// Options hold the password, so they are left out.
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").field("place", &self.place).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

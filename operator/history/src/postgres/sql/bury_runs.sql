@@ -1,0 +1,1 @@
+DELETE FROM hearth.runs WHERE id = ANY ($1::uuid[])

@@ -1,0 +1,189 @@
+//! The store, whichever back end it has.
+
+use crate::{
+    error::Error,
+    filter::{Order, RunFilter},
+    flush::Rows,
+    metrics::HistoryMetrics,
+    model::{Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished},
+    postgres::Postgres,
+    refusal::Letter,
+    writer::{Pace, Writer},
+};
+use hearth_plan::record::{Ack, RecordBatch};
+use std::{fmt, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use uuid::Uuid;
+
+/// The history store; a clone is the same store.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// PostgreSQL.
+    Postgres(Postgres),
+}
+
+/// How long this side waits, whatever the server does. The server is told to give up a little earlier.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For a connection.
+    pub connect: Duration,
+    /// For a query of the API or a probe.
+    pub read: Duration,
+    /// For a transaction of the writer.
+    pub write: Duration,
+    /// For all migrations together.
+    pub migrate: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), read: Duration::from_secs(5), write: Duration::from_secs(10), migrate: Duration::from_secs(120) }
+    }
+}
+
+/// A store at that DSN (`postgres://user:password@host:port/database?sslmode=…`). Nothing is connected yet, so this
+/// succeeds while the server is away. Must be called within a tokio runtime.
+pub fn connect(dsn: &str) -> Result<Store, Error> {
+    connect_with(dsn, Limits::default())
+}
+
+/// The same, with limits of one's own.
+pub fn connect_with(dsn: &str, limits: Limits) -> Result<Store, Error> {
+    Postgres::new(dsn, limits).map(Store::Postgres)
+}
+
+impl Store {
+    /// Brings the schema up to date, once. Two that try at the same time wait for each other.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        match self {
+            Self::Postgres(p) => p.migrate().await,
+        }
+    }
+
+    /// Brings the schema up to date in the background, and tries until it is.
+    pub fn spawn_migrations(&self) -> JoinHandle<()> {
+        let store = self.clone();
+        tokio::spawn(async move {
+            let mut pause = Duration::from_millis(200);
+            while let Err(e) = store.migrate().await {
+                tracing::warn!(error = %e, "will try again");
+                tokio::time::sleep(pause).await;
+                pause = pause.saturating_mul(2).min(Duration::from_secs(10));
+            }
+            tracing::info!(%store, "the schema of the history store is up to date");
+        })
+    }
+
+    /// Starts the one task that writes. It ends when all senders of `batches` are gone and what they sent is stored;
+    /// if it ends before, the process should too.
+    pub fn spawn_writer(
+        &self,
+        batches: mpsc::Receiver<RecordBatch>,
+        acks: mpsc::Sender<Ack>,
+        up: watch::Sender<bool>,
+        metrics: HistoryMetrics,
+    ) -> JoinHandle<()> {
+        self.spawn_paced_writer(batches, acks, up, metrics, Pace::default())
+    }
+
+    /// The same, at a pace of one's own.
+    pub fn spawn_paced_writer(
+        &self,
+        batches: mpsc::Receiver<RecordBatch>,
+        acks: mpsc::Sender<Ack>,
+        up: watch::Sender<bool>,
+        metrics: HistoryMetrics,
+        pace: Pace,
+    ) -> JoinHandle<()> {
+        tokio::spawn(Writer { store: self.clone(), batches, acks, up, metrics, pace }.run())
+    }
+
+    /// Whether it answers and has its schema.
+    pub async fn healthy(&self) -> Result<(), Error> {
+        match self {
+            Self::Postgres(p) => p.healthy().await,
+        }
+    }
+
+    /// Runs that `filter` leaves, `limit` of them (500 at most), after `after`.
+    pub async fn list_runs(&self, filter: &RunFilter, order: Order, after: Option<RunCursor>, limit: u32) -> Result<Page<RunSummary, RunCursor>, Error> {
+        match self {
+            Self::Postgres(p) => p.list_runs(filter, order, after, limit).await,
+        }
+    }
+
+    /// One run in full.
+    pub async fn get_run(&self, id: Uuid) -> Result<Option<Run>, Error> {
+        match self {
+            Self::Postgres(p) => p.get_run(id).await,
+        }
+    }
+
+    /// Attempts of a run in the order of their start, `limit` of them (500 at most), after `after`.
+    pub async fn list_steps(&self, run: Uuid, after: Option<&StepKey>, limit: u32) -> Result<Page<Step, StepKey>, Error> {
+        match self {
+            Self::Postgres(p) => p.list_steps(run, after, limit).await,
+        }
+    }
+
+    /// Transitions of a run in the order of their time, `limit` of them (500 at most), after `after`.
+    pub async fn list_events(&self, run: Uuid, after: Option<&EventKey>, limit: u32) -> Result<Page<Event, EventKey>, Error> {
+        match self {
+            Self::Postgres(p) => p.list_events(run, after, limit).await,
+        }
+    }
+
+    /// The log of an attempt; without a number, of the last attempt that has one or says why not.
+    pub async fn get_log(&self, run: Uuid, step: &str, item: i32, attempt: Option<i32>) -> Result<Option<Log>, Error> {
+        match self {
+            Self::Postgres(p) => p.get_log(run, step, item, attempt).await,
+        }
+    }
+
+    /// Runs of a cluster without an end whose rows have not changed for `older_than`. Whoever asks looks at the live
+    /// objects and names those that are gone to [`Store::vanish`].
+    pub async fn running(&self, cluster: &str, older_than: Duration) -> Result<Vec<Unfinished>, Error> {
+        match self {
+            Self::Postgres(p) => p.running(cluster, older_than).await,
+        }
+    }
+
+    /// Ends runs and their attempts as Vanished, if they have no end. Answers how many runs it was.
+    pub async fn vanish(&self, runs: &[Uuid]) -> Result<u64, Error> {
+        match self {
+            Self::Postgres(p) => p.vanish(runs).await,
+        }
+    }
+
+    /// Deletes runs with all their rows and leaves a tombstone for each, so that they don't come back.
+    pub async fn bury(&self, runs: &[Uuid], reason: &str) -> Result<u64, Error> {
+        match self {
+            Self::Postgres(p) => p.bury(runs, reason).await,
+        }
+    }
+
+    /// Writes all rows in one transaction; answers how many changed, as runs, steps and events.
+    pub(crate) async fn insert(&self, rows: &Rows) -> Result<[u64; 3], Error> {
+        match self {
+            Self::Postgres(p) => p.insert(rows).await,
+        }
+    }
+
+    pub(crate) async fn insert_dead_letter(&self, letter: &Letter) -> Result<(), Error> {
+        match self {
+            Self::Postgres(p) => p.insert_dead_letter(letter).await,
+        }
+    }
+}
+
+/// Where it is, without credentials.
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(p) => p.fmt(f),
+        }
+    }
+}
