@@ -1,0 +1,116 @@
+//! What an expression may read: declared ([`Env`]) before a run, with values ([`Values`]) during it.
+
+use super::{Problem, Reference, Type};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The names that an expression may use, with their types.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Env {
+    params: BTreeMap<String, Type>,
+    steps: BTreeMap<String, StepType>,
+    not_needed: BTreeSet<String>,
+}
+
+/// What an earlier step gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepType {
+    /// Its outputs, with the types that they are declared with.
+    pub outputs: BTreeMap<String, Type>,
+    /// Whether all its outputs may be null, because it may be skipped (or fail, where the reader runs all the same).
+    pub may_be_skipped: bool,
+}
+
+impl Env {
+    /// With `run.id`, `run.number` and `now` alone.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds `params.name`.
+    #[must_use]
+    pub fn param(mut self, name: impl Into<String>, of: Type) -> Self {
+        self.params.insert(name.into(), of);
+        self
+    }
+
+    /// Adds `steps.name.outputs` and `steps.name.phase`.
+    #[must_use]
+    pub fn step(mut self, name: impl Into<String>, step: StepType) -> Self {
+        self.steps.insert(name.into(), step);
+        self
+    }
+
+    /// Names a step that exists but need not have ended: using it is an error that says to add it to `needs`.
+    #[must_use]
+    pub fn step_not_needed(mut self, name: impl Into<String>) -> Self {
+        self.not_needed.insert(name.into());
+        self
+    }
+
+    /// The type of what `reference` names; `ran` when its step is known to have run to its good end.
+    pub(super) fn type_of(&self, reference: &Reference, ran: bool) -> Result<Type, Problem> {
+        match reference {
+            Reference::Param(name) => {
+                let known = || self.params.keys().map(String::as_str);
+                self.params.get(name).cloned().ok_or_else(|| Problem::unknown("param", name, known()))
+            }
+            Reference::StepOutput { step, output } => {
+                let step = self.step_type(step)?;
+                let known = || step.outputs.keys().map(String::as_str);
+                let of = step.outputs.get(output).ok_or_else(|| Problem::unknown("output", output, known()))?;
+                Ok(skippable(of.clone(), step, ran))
+            }
+            Reference::StepOutputs { step } => {
+                let step = self.step_type(step)?;
+                Ok(skippable(Type::Record(step.outputs.clone()), step, ran))
+            }
+            Reference::StepPhase(step) => self.step_type(step).map(|_| Type::String),
+            Reference::RunId | Reference::Now => Ok(Type::String),
+            Reference::RunNumber => Ok(Type::Int),
+        }
+    }
+
+    pub(super) fn may_be_skipped(&self, step: &str) -> bool {
+        self.steps.get(step).is_some_and(|s| s.may_be_skipped)
+    }
+
+    fn step_type(&self, name: &str) -> Result<&StepType, Problem> {
+        if let Some(step) = self.steps.get(name) {
+            return Ok(step);
+        }
+        if self.not_needed.contains(name) {
+            return Err(Problem::NotNeeded { step: name.to_owned() });
+        }
+        Err(Problem::unknown("step", name, self.steps.keys().map(String::as_str)))
+    }
+}
+
+fn skippable(of: Type, step: &StepType, ran: bool) -> Type {
+    if step.may_be_skipped && !ran { of.nullable() } else { of }
+}
+
+/// The values of a run, as far as it has come.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Values {
+    /// `params`, defaults filled in.
+    pub params: Map<String, Value>,
+    /// The steps that have ended.
+    pub steps: BTreeMap<String, StepValue>,
+    /// `run.id`.
+    pub run_id: String,
+    /// `run.number`.
+    pub run_number: i64,
+    /// `now`: when the run started, by RFC 3339. The clock is not asked.
+    pub now: String,
+}
+
+/// What a step that has ended gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepValue {
+    /// An object, or null when the step was skipped.
+    pub outputs: Value,
+    /// `Succeeded`, `Skipped` and so on.
+    pub phase: String,
+}
