@@ -5,7 +5,7 @@ use super::place::Lab;
 use super::{cgroups, network, process, tell};
 use anyhow::{Context, Result};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ pub fn down(lab: &Lab) -> Result<()> {
         }
         Component::Etcd.stop(lab)
     })?;
+    let sockets = shim_sockets(lab);
     tell::step("end the pods", || end_pods(lab))?;
     tell::step("stop containerd", || Component::Containerd.stop(lab))?;
     tell::step("unmount", || {
@@ -34,7 +35,25 @@ pub fn down(lab: &Lab) -> Result<()> {
         network::remove(lab)?;
         cgroups::remove(lab)
     })?;
-    tell::step("files", || remove_files(lab))
+    tell::step("files", || {
+        sockets.iter().try_for_each(|socket| remove_file(socket))?;
+        remove_files(lab)?;
+        remove_shared()
+    })
+}
+
+/// Sockets of the shims: containerd puts them all in one folder of the machine, and a shim
+/// that is killed leaves its own. A socket is listed in the namespace that it was made in.
+fn shim_sockets(lab: &Lab) -> Vec<PathBuf> {
+    if !lab.namespace_file().exists() {
+        return Vec::new();
+    }
+    let listed = tell::capture(lab.inside("cat").arg("/proc/net/unix")).unwrap_or_default();
+    let paths = listed.lines().filter_map(|line| line.split_whitespace().nth(7));
+    let mut found: Vec<PathBuf> = paths.filter(|path| path.starts_with("/run/containerd/s/")).map(PathBuf::from).collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// Kills what runs in the lab's cgroup, and the shims that serve its containerd.
@@ -77,12 +96,7 @@ fn remove_files(lab: &Lab) -> Result<()> {
     remove_matching(Path::new("/var/log/containers"), |path| {
         fs::read_link(path).is_ok_and(|target| target.starts_with(&lab.state))
     })?;
-    let network = format!("hearth-lab-{}-", lab.name);
-    for folder in ["/var/lib/cni/results", "/var/lib/cni/cache/results"] {
-        remove_matching(Path::new(folder), |path| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&network))
-        })?;
-    }
+    remove_network_results(lab)?;
     for folder in [&lab.state, &lab.run] {
         if folder.exists() {
             fs::remove_dir_all(folder).with_context(|| format!("remove {}", folder.display()))?;
@@ -91,12 +105,61 @@ fn remove_files(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn remove_matching(folder: &Path, ours: impl Fn(&Path) -> bool) -> Result<()> {
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    for path in entries.flatten().map(|entry| entry.path()).filter(|path| ours(path)) {
-        fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))?;
+/// What the labs of one machine share, and only the last one may take away: folders whose
+/// place is fixed in the kubelet and containerd. A folder that somebody else uses is not empty, and stays.
+fn remove_shared() -> Result<()> {
+    let runs = Path::new("/run/hearth");
+    let is_lab = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("lab-");
+    if fs::read_dir(runs).is_ok_and(|entries| entries.flatten().any(|entry| is_lab(&entry))) {
+        return Ok(());
+    }
+    remove_file(Path::new("/var/lib/kubelet/device-plugins/kubelet.sock"))?;
+    let folders = [
+        "/var/lib/kubelet/device-plugins",
+        "/var/lib/kubelet",
+        "/var/log/containers",
+        "/var/lib/cni/results",
+        "/var/lib/cni",
+        "/run/containerd/s",
+        "/run/containerd",
+    ];
+    for folder in folders {
+        // Not there, or not empty: both are fine.
+        let _ = fs::remove_dir(folder);
     }
     Ok(())
+}
+
+/// What CNI remembers of pods that were killed: files named NETWORK-POD-INTERFACE, in which
+/// the loopback's network has the same name in every lab.
+fn remove_network_results(lab: &Lab) -> Result<()> {
+    let folder = Path::new("/var/lib/cni/results");
+    let network = format!("hearth-lab-{}-", lab.name);
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    let ours = entries.flatten().filter_map(|entry| {
+        let pod = name(&entry.path()).strip_prefix(&network)?.strip_suffix("-eth0")?.to_owned();
+        (!pod.contains('-')).then_some(pod)
+    });
+    let pods: Vec<String> = ours.collect();
+    remove_matching(folder, |path| {
+        let name = name(path);
+        pods.iter().any(|pod| name.ends_with(&format!("-{pod}-eth0")) || name.ends_with(&format!("-{pod}-lo")))
+    })
+}
+
+fn remove_matching(folder: &Path, ours: impl Fn(&Path) -> bool) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    entries.flatten().map(|entry| entry.path()).filter(|path| ours(path)).try_for_each(|path| remove_file(&path))
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

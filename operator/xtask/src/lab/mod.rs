@@ -20,6 +20,7 @@ mod up;
 mod users;
 mod volumes;
 
+pub use packages::check_go;
 pub use place::Lab;
 
 use anyhow::{Context, Result, bail};
@@ -197,8 +198,14 @@ fn run_on(lab: &Lab, command: LabCommand) -> Result<()> {
             process::stop(lab, part.name(), "KILL", std::time::Duration::from_secs(10))
         }
         LabCommand::Start { part } => start(lab, part),
-        LabCommand::Pause { part } => process::signal_all(lab, part.name(), "STOP"),
-        LabCommand::Cont { part } => process::signal_all(lab, part.name(), "CONT"),
+        LabCommand::Pause { part } => {
+            process::check(lab, part.name())?;
+            process::signal_all(lab, part.name(), "STOP")
+        }
+        LabCommand::Cont { part } => {
+            process::check(lab, part.name())?;
+            process::signal_all(lab, part.name(), "CONT")
+        }
         LabCommand::Gpu { product, remove } => gpu::set(lab, &product, if remove { 0 } else { 2 }),
         LabCommand::Kwok { nodes } => kwok::set_nodes(lab, nodes),
         LabCommand::Audit(args) => audit::run(lab, &args),

@@ -66,7 +66,7 @@ pub fn signal(lab: &Lab, name: &str, signal: &str) -> Result<()> {
 
 /// Sends a signal to a component and all its descendants: Postgres answers each client by a child.
 pub fn signal_all(lab: &Lab, name: &str, signal: &str) -> Result<()> {
-    let Some(first) = pid(lab, name) else { bail!("{name} does not run") };
+    let Some(first) = pid(lab, name) else { return Ok(()) };
     let parents = parents();
     let mut family = vec![first];
     let mut next = 0;
