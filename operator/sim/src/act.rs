@@ -1,0 +1,46 @@
+//! What people and circumstances do to a world.
+
+use crate::server::{ApiError, Key};
+use serde_json::Value;
+use std::time::Duration;
+
+/// One deed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// Somebody creates an object.
+    Create(Key, Value),
+    /// Somebody applies a merge patch to an object.
+    Edit(Key, Value),
+    /// Somebody deletes an object.
+    Delete(Key),
+    /// Somebody cancels the object's current run.
+    Cancel(Key),
+    /// Somebody deletes the working pods of a step.
+    DeletePod(String),
+    /// Somebody replaces the labels of a step's pods by nonsense.
+    Mangle(String),
+    /// Somebody deletes the namespace.
+    DeleteNamespace(String),
+    /// The store goes away.
+    StoreDown,
+    /// The store is back.
+    StoreUp,
+    /// The process is killed and another starts.
+    Restart,
+    /// Another process becomes leader; the old one does not know yet.
+    Depose,
+    /// The watches break and list anew.
+    Relist,
+    /// A quota on pods is set or lifted.
+    Quota(Option<usize>),
+    /// Admission refuses pods of a step (all when None), for a time or for good.
+    Refuse(Option<String>, ApiError, Option<Duration>),
+    /// Admission refuses nothing more.
+    Allow,
+    /// A stranger takes the name of the step's next pod.
+    Squat(String),
+    /// From now on a reconcile of this object panics.
+    Panic(Key),
+    /// An object as stored is replaced by something that does not decode.
+    Corrupt(Key),
+}

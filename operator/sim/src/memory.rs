@@ -1,0 +1,147 @@
+//! What one process knows and loses when it dies.
+
+use crate::{
+    cache::{Cache, Seen, rv_of},
+    server::Key,
+    trim::pod_fact,
+};
+use hearth_plan::{
+    Facts, Kind,
+    facts::{PodFact, Post},
+    record::{Ack, RecordBatch},
+};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+/// The most batches that wait for the store's writer; more are dropped and derived again.
+pub const OUTBOX: usize = 256;
+
+/// What is known of one object, beside the caches.
+pub struct Own<K: Kind> {
+    /// The newest state that a write of ours returned: caches may be behind it.
+    pub written: Option<Arc<K::Cr>>,
+    /// Outcomes of POSTs by name.
+    pub posts: BTreeMap<String, Post>,
+    /// Pods that a POST or a GET returned, with their version, until the cache is as new.
+    pub fetched: BTreeMap<String, (PodFact, usize)>,
+    /// Acknowledged seq by run.
+    pub acks: BTreeMap<String, i64>,
+    /// Log tails.
+    pub logs: BTreeMap<String, Result<String, String>>,
+    /// Whether all rows of its status were offered by this process.
+    pub offered: bool,
+    /// Spool revisions that were offered.
+    pub spooled: BTreeSet<String>,
+    /// Passes that failed in a row.
+    pub failures: u32,
+}
+
+impl<K: Kind> Default for Own<K> {
+    fn default() -> Self {
+        Self {
+            written: None,
+            posts: BTreeMap::new(),
+            fetched: BTreeMap::new(),
+            acks: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            offered: false,
+            spooled: BTreeSet::new(),
+            failures: 0,
+        }
+    }
+}
+
+/// The memory of a process.
+pub struct Memory<K: Kind> {
+    own: BTreeMap<String, Own<K>>,
+    /// Batches on their way to the store.
+    pub outbox: VecDeque<RecordBatch>,
+    /// Whether the store took the last batch.
+    pub store_up: bool,
+}
+
+impl<K: Kind> Default for Memory<K> {
+    fn default() -> Self {
+        Self { own: BTreeMap::new(), outbox: VecDeque::new(), store_up: true }
+    }
+}
+
+impl<K: Kind> Memory<K> {
+    /// What is known of the object with that UID.
+    pub fn own(&mut self, uid: &str) -> &mut Own<K> {
+        self.own.entry(uid.to_owned()).or_default()
+    }
+
+    /// Nothing more will be asked about that object.
+    pub fn forget(&mut self, uid: &str) {
+        self.own.remove(uid);
+    }
+
+    /// The newest state of an object that this process knows.
+    #[must_use]
+    pub fn newest(&self, cached: &Arc<K::Cr>) -> Arc<K::Cr> {
+        let uid = cached.uid().unwrap_or_default();
+        match self.own.get(&uid).and_then(|own| own.written.clone()) {
+            Some(written) if rv_of(&*written) > rv_of(&**cached) => written,
+            Some(_) | None => cached.clone(),
+        }
+    }
+
+    /// Gathers the facts about an object.
+    #[must_use]
+    pub fn facts(&self, cache: &Cache<K>, key: &Key, uid: &str) -> Facts {
+        let blank = Own::<K>::default();
+        let own = self.own.get(uid).unwrap_or(&blank);
+        let mut pods = cache.pods_of(&key.0, uid);
+        for (name, (fact, rv)) in &own.fetched {
+            let newer = pods.get(name).is_none_or(|(_, cached)| rv >= cached);
+            if newer {
+                pods.insert(name.clone(), (fact.clone(), *rv));
+            }
+        }
+        Facts {
+            pods: pods.into_iter().map(|(name, (fact, _))| (name, fact)).collect(),
+            posts: own.posts.clone(),
+            revisions: cache.revisions_of(&key.0, uid),
+            stored: own.acks.clone(),
+            store_up: self.store_up,
+            namespace_terminating: cache.terminating.contains(&key.0),
+            logs: own.logs.clone(),
+        }
+    }
+
+    /// Notes a pod that the server showed.
+    pub fn note_pod(&mut self, uid: &str, pod: &Pod) {
+        let rv = pod.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0);
+        let fact = pod_fact(pod);
+        self.own(uid).fetched.insert(fact.name.clone(), (fact, rv));
+    }
+
+    /// Puts a batch in the outbox; false when it is full.
+    pub fn offer(&mut self, batch: RecordBatch) -> bool {
+        let room = self.outbox.len() < OUTBOX;
+        if room {
+            self.outbox.push_back(batch);
+        }
+        room
+    }
+
+    /// Notes an acknowledgement.
+    pub fn note_ack(&mut self, ack: &Ack) {
+        let seq = self.own(&ack.object.uid).acks.entry(ack.run_id.clone()).or_insert(ack.seq);
+        *seq = (*seq).max(ack.seq);
+    }
+}
+
+/// The object in the cache, if it decodes.
+#[must_use]
+pub fn good<'a, K: Kind>(cache: &'a Cache<K>, key: &Key) -> Option<&'a Arc<K::Cr>> {
+    match cache.crs.get(key)? {
+        Seen::Good(cr) => Some(cr),
+        Seen::Broken(..) => None,
+    }
+}

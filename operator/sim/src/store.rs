@@ -1,0 +1,72 @@
+//! The history store: rows by key, with the rule that decides which write wins.
+
+use hearth_plan::{
+    Record,
+    record::{EventRow, RecordBatch, RunRow, StepRow},
+};
+use std::collections::BTreeMap;
+
+/// Key of a step's row: run, step, item, attempt.
+pub type StepKey = (String, String, i32, i32);
+
+/// The store.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    /// Whether it answers.
+    pub up: bool,
+    /// Runs by id.
+    pub runs: BTreeMap<String, RunRow>,
+    /// Attempts of steps.
+    pub steps: BTreeMap<StepKey, StepRow>,
+    /// Transitions by run, subject and transition.
+    pub events: BTreeMap<(String, String, String), EventRow>,
+    /// Batches that were taken, with their run id and seq.
+    pub taken: Vec<(String, i64, bool)>,
+    /// Names of objects whose run rows are refused, for the test of poison rows.
+    pub refuses: Vec<String>,
+}
+
+impl Store {
+    /// A store that is up.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { up: true, ..Self::default() }
+    }
+
+    /// Takes a batch whole. `excluded.seq > t.seq AND NOT t.terminal` decides row by row. Says whether the run's row had to be cut to its minimal form.
+    pub fn take(&mut self, batch: &RecordBatch) -> bool {
+        let mut minimal = false;
+        for record in &batch.records {
+            match record {
+                Record::Run(row) if self.refuses.contains(&row.object.name) => {
+                    minimal = true;
+                    self.take_run(RunRow { spec: serde_json::Value::Null, params: serde_json::Value::Null, results: serde_json::Value::Null, ..(**row).clone() });
+                }
+                Record::Run(row) => self.take_run((**row).clone()),
+                Record::Step(row) => {
+                    let key = (row.run_id.clone(), row.step.clone(), row.item, row.attempt);
+                    if self.steps.get(&key).is_none_or(|t| row.seq > t.seq && !t.terminal) {
+                        self.steps.insert(key, (**row).clone());
+                    }
+                }
+                Record::Event(row) => {
+                    self.events.entry((row.run_id.clone(), row.subject.clone(), row.transition.clone())).or_insert_with(|| row.clone());
+                }
+            }
+        }
+        self.taken.push((batch.run_id.clone(), batch.seq, batch.last));
+        minimal
+    }
+
+    fn take_run(&mut self, row: RunRow) {
+        if self.runs.get(&row.id).is_none_or(|t| row.seq > t.seq && !t.terminal) {
+            self.runs.insert(row.id.clone(), row);
+        }
+    }
+
+    /// Whether the run's row is there and final.
+    #[must_use]
+    pub fn has_end(&self, run_id: &str) -> bool {
+        self.runs.get(run_id).is_some_and(|r| r.terminal)
+    }
+}
