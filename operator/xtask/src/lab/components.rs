@@ -75,9 +75,21 @@ impl Component {
 
     /// Asks it to end, and kills it when it doesn't.
     pub fn stop(self, lab: &Lab) -> Result<()> {
-        // Postgres' fast shutdown is SIGINT; SIGTERM would wait for all clients.
-        let ask = if self == Self::Postgres { "INT" } else { "TERM" };
-        process::stop(lab, self.name(), ask, Duration::from_secs(30))
+        let (ask, seconds) = match self {
+            // Its fast shutdown; SIGTERM would wait for all clients.
+            Self::Postgres => ("INT", 30),
+            // It waits for clients with open connections, up to a minute.
+            Self::Apiserver => ("TERM", 5),
+            Self::Etcd
+            | Self::Containerd
+            | Self::ControllerManager
+            | Self::Scheduler
+            | Self::Kubelet
+            | Self::KubeProxy
+            | Self::Coredns
+            | Self::Kwok => ("TERM", 30),
+        };
+        process::stop(lab, self.name(), ask, Duration::from_secs(seconds))
     }
 
     /// Waits until it serves.

@@ -15,6 +15,8 @@ pub fn down(lab: &Lab) -> Result<()> {
         eprintln!("lab: there is no lab {}", lab.name);
         return Ok(());
     }
+    fs::create_dir_all(&lab.run)?;
+    let _one_at_a_time = super::up::lock(lab)?;
     // The kubelet and its masters first, so that nobody starts again what ends next.
     tell::step("stop the cluster", || {
         for part in Component::ALL.iter().rev() {

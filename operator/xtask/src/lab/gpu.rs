@@ -4,23 +4,36 @@ use super::place::Lab;
 use super::tell;
 use anyhow::Result;
 
-/// Sets how many GPUs the node has; 0 takes label and taint away too.
-pub fn set(lab: &Lab, product: &str, count: u32) -> Result<()> {
-    let node = lab.node();
-    let run = |args: &[&str]| tell::quiet(&mut lab.kubectl(args));
-    let capacity = if count > 0 {
-        format!(r#"{{"status":{{"capacity":{{"nvidia.com/gpu":"{count}"}},"allocatable":{{"nvidia.com/gpu":"{count}"}}}}}}"#)
-    } else {
-        r#"{"status":{"capacity":{"nvidia.com/gpu":null},"allocatable":{"nvidia.com/gpu":null}}}"#.to_owned()
-    };
-    run(&["patch", "node", &node, "--subresource=status", "--type=merge", "-p", &capacity])?;
-    if count > 0 {
-        run(&["label", "node", &node, "--overwrite", &format!("nvidia.com/gpu.product={product}")])?;
-        run(&["taint", "node", &node, "--overwrite", "nvidia.com/gpu=present:PreferNoSchedule"])?;
-    } else {
-        run(&["label", "node", &node, "nvidia.com/gpu.product-"])?;
-        // It may not be there: that is what is wanted.
-        let _ = run(&["taint", "node", &node, "nvidia.com/gpu-"]);
-    }
-    Ok(())
+const TAINT: &str = "nvidia.com/gpu";
+const LABEL: &str = "nvidia.com/gpu.product";
+
+/// Gives the node two GPUs of this product, and a taint as real ones have it.
+pub fn add(lab: &Lab, product: &str, effect: &str) -> Result<()> {
+    // An earlier taint may have had another effect.
+    take_taint(lab);
+    set_capacity(lab, r#""2""#)?;
+    run(lab, &["label", "node", &lab.node(), "--overwrite", &format!("{LABEL}={product}")])?;
+    run(lab, &["taint", "node", &lab.node(), "--overwrite", &format!("{TAINT}=present:{effect}")])
+}
+
+/// Takes the GPUs, their label and their taint away.
+pub fn remove(lab: &Lab) -> Result<()> {
+    take_taint(lab);
+    set_capacity(lab, "null")?;
+    run(lab, &["label", "node", &lab.node(), &format!("{LABEL}-")])
+}
+
+fn set_capacity(lab: &Lab, count: &str) -> Result<()> {
+    let resources = format!(r#"{{"nvidia.com/gpu":{count}}}"#);
+    let patch = format!(r#"{{"status":{{"capacity":{resources},"allocatable":{resources}}}}}"#);
+    run(lab, &["patch", "node", &lab.node(), "--subresource=status", "--type=merge", "-p", &patch])
+}
+
+/// kubectl calls it an error when there is no such taint; that is what is wanted here.
+fn take_taint(lab: &Lab) {
+    let _ = run(lab, &["taint", "node", &lab.node(), &format!("{TAINT}-")]);
+}
+
+fn run(lab: &Lab, args: &[&str]) -> Result<()> {
+    tell::quiet(&mut lab.kubectl(args)).map(drop)
 }

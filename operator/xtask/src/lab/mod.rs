@@ -93,6 +93,9 @@ enum LabCommand {
         /// Product name of the label nvidia.com/gpu.product.
         #[arg(long, default_value = "NVIDIA-H200")]
         product: String,
+        /// Effect of the taint nvidia.com/gpu. The default keeps the one node usable for all other pods.
+        #[arg(long, default_value = "PreferNoSchedule", value_parser = ["PreferNoSchedule", "NoSchedule", "NoExecute"])]
+        effect: String,
         /// Take them away.
         #[arg(long)]
         remove: bool,
@@ -194,9 +197,7 @@ fn run_on(lab: &Lab, command: LabCommand) -> Result<()> {
             start(lab, part)
         }
         LabCommand::Stop { part, kill: false } => part.stop(lab),
-        LabCommand::Stop { part, kill: true } => {
-            process::stop(lab, part.name(), "KILL", std::time::Duration::from_secs(10))
-        }
+        LabCommand::Stop { part, kill: true } => process::kill(lab, part.name()),
         LabCommand::Start { part } => start(lab, part),
         LabCommand::Pause { part } => {
             process::check(lab, part.name())?;
@@ -206,7 +207,8 @@ fn run_on(lab: &Lab, command: LabCommand) -> Result<()> {
             process::check(lab, part.name())?;
             process::signal_all(lab, part.name(), "CONT")
         }
-        LabCommand::Gpu { product, remove } => gpu::set(lab, &product, if remove { 0 } else { 2 }),
+        LabCommand::Gpu { product, effect, remove: false } => gpu::add(lab, &product, &effect),
+        LabCommand::Gpu { remove: true, .. } => gpu::remove(lab),
         LabCommand::Kwok { nodes } => kwok::set_nodes(lab, nodes),
         LabCommand::Audit(args) => audit::run(lab, &args),
         LabCommand::Image { command } => image(lab, command),

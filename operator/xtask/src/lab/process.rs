@@ -23,7 +23,8 @@ pub fn start(lab: &Lab, name: &str, command: &Command) -> Result<()> {
         .arg(command.get_program())
         .args(command.get_args())
         .envs(command.get_envs().filter_map(|(key, value)| value.map(|value| (key, value))))
-        .current_dir(&lab.state)
+        // Postgres' account may not enter the folder that the tool was called in.
+        .current_dir("/")
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output);
@@ -56,14 +57,6 @@ pub fn check(lab: &Lab, name: &str) -> Result<()> {
     bail!("{name} does not run; the end of {}:\n{}", log.display(), tell::tail(&text))
 }
 
-/// Sends a signal to a component that runs; does nothing to one that doesn't.
-pub fn signal(lab: &Lab, name: &str, signal: &str) -> Result<()> {
-    match pid(lab, name) {
-        Some(pid) => send(pid, signal),
-        None => Ok(()),
-    }
-}
-
 /// Sends a signal to a component and all its descendants: Postgres answers each client by a child.
 pub fn signal_all(lab: &Lab, name: &str, signal: &str) -> Result<()> {
     let Some(first) = pid(lab, name) else { return Ok(()) };
@@ -89,12 +82,33 @@ pub fn stop(lab: &Lab, name: &str, ask: &str, patience: Duration) -> Result<()> 
     if let Some(pid) = pid(lab, name) {
         send(pid, ask)?;
         signal_all(lab, name, "CONT")?;
-        if tell::wait(name, patience, || Ok(self::pid(lab, name).is_none().then_some(()))).is_err() {
-            eprintln!("lab: {name} did not end within {} s, killing it", patience.as_secs());
-            signal(lab, name, "KILL")?;
-            tell::wait(name, Duration::from_secs(10), || Ok(self::pid(lab, name).is_none().then_some(())))?;
+        let ended = |lab: &Lab| Ok(self::pid(lab, name).is_none().then_some(()));
+        if tell::wait(name, patience, || ended(lab)).is_err() {
+            eprintln!("lab: {name} did not end within {} s of asking, killing it", patience.as_secs());
+            signal_all(lab, name, "KILL")?;
+            tell::wait(name, Duration::from_secs(10), || ended(lab))?;
         }
+        wait_reaped(pid);
     }
+    forget(lab, name)
+}
+
+/// Kills a component and its descendants without asking.
+pub fn kill(lab: &Lab, name: &str) -> Result<()> {
+    if let Some(pid) = pid(lab, name) {
+        signal_all(lab, name, "KILL")?;
+        wait_reaped(pid);
+    }
+    forget(lab, name)
+}
+
+/// A dead process keeps its pid until it is reaped, and Postgres takes that for a live one.
+fn wait_reaped(pid: u32) {
+    // Whoever was started by this very process is reaped only when that ends: not worth an error.
+    let _ = tell::wait("reaped", Duration::from_secs(3), || Ok(start_time(pid).is_none().then_some(())));
+}
+
+fn forget(lab: &Lab, name: &str) -> Result<()> {
     match fs::remove_file(pid_file(lab, name)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
