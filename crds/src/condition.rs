@@ -28,6 +28,7 @@ pub struct Condition {
 
 /// The types of condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum ConditionType {
     /// The object does what it is asked to do.
     Ready,
@@ -49,6 +50,7 @@ pub enum ConditionType {
 
 /// The status of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum ConditionStatus {
     /// It holds.
     True,
@@ -60,6 +62,7 @@ pub enum ConditionStatus {
 
 /// Every reason that a condition, a row or an Event of ours gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum Reason {
     /// The spec was accepted and its first pods are on their way.
     Accepted,

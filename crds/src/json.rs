@@ -25,6 +25,7 @@ impl JsonSchema for Json {
 /// The type of a param or an output, by the names of JSON Schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum ValueType {
     /// Text.
     String,

@@ -2,11 +2,25 @@
 
 #![cfg_attr(test, allow(missing_docs, reason = "tests document themselves"))]
 
+mod apilint;
+mod bench;
+mod ci;
+mod cluster;
+mod compat;
+mod deploy;
+mod demo;
+mod generate;
 mod images;
 mod lab;
+mod postgres;
+mod prove;
 mod repo;
+mod schema;
+mod stage;
+mod tools;
 
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// Development tasks of Hearth.
 #[derive(Parser)]
@@ -18,15 +32,53 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Write everything that is generated from the registry: CRDs, RBAC, install.yaml, reference docs.
+    Gen,
+    /// Generate into a temporary folder and fail on any difference, missing or extra file.
+    Verify,
+    /// Check the rules that every API field has to keep.
+    ApiLint,
+    /// Compare the CRDs with those of a git revision and fail on changes that break users.
+    CrdCompat(compat::CompatArgs),
     /// The lab: a real Kubernetes on this machine, in a network namespace of its own.
     Lab(lab::LabArgs),
     /// Build the images and import them into the lab.
     Images(images::ImagesArgs),
+    /// A throw-away Postgres on loopback for tests.
+    Postgres(postgres::PostgresArgs),
+    /// From nothing to a finished CO2 Workflow with its record in Postgres.
+    Demo(demo::DemoArgs),
+    /// Every check and test, stage by stage, with their minutes.
+    Test(ci::TestArgs),
+    /// Measure the operator on kwok nodes beside a bare loop.
+    BenchOperator(bench::BenchArgs),
+    /// Test the tests: mutants, and proofs that schema leaves matter.
+    Prove(prove::ProveArgs),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().task {
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The chain of causes, without the backtrace that Debug would add.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    match task {
+        Task::Gen => generate::gen_into_checkout(),
+        Task::Verify => generate::verify(),
+        Task::ApiLint => apilint::run(),
+        Task::CrdCompat(args) => compat::run(&args),
         Task::Lab(args) => lab::run(args),
         Task::Images(args) => images::run(args),
+        Task::Postgres(args) => postgres::run(&args),
+        Task::Demo(args) => demo::run(&args),
+        Task::Test(args) => ci::run(&args),
+        Task::BenchOperator(args) => bench::run(&args),
+        Task::Prove(args) => prove::run(&args),
     }
 }

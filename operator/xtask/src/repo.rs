@@ -9,6 +9,11 @@ pub fn root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
+/// Cargo's target folder: `CARGO_TARGET_DIR`, as CI sets it, or `target` in the checkout.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// The cache outside of the checkout: `${XDG_CACHE_HOME:-~/.cache}/hearth`.
 pub fn cache() -> Result<PathBuf> {
     let base = match std::env::var_os("XDG_CACHE_HOME") {

@@ -1,0 +1,138 @@
+//! `make test`: every check and test, stage by stage, with their minutes. Nothing is skipped in silence.
+
+mod chart;
+mod checks;
+mod end;
+
+use crate::{cluster::Target, deploy, postgres, repo, stage::Stages, tools};
+use anyhow::{Result, ensure};
+use clap::Args;
+
+/// Cargo's profile of everything here: what the images need is then built once.
+const PROFILE: &str = "ci";
+
+/// Arguments of `cargo xtask test`.
+#[derive(Args)]
+pub struct TestArgs {
+    /// Only what needs no cluster.
+    #[arg(long)]
+    quick: bool,
+    /// Only these stages, by the name of `--list`.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Print the names of the stages.
+    #[arg(long)]
+    list: bool,
+    /// Leave the lab up even in CI.
+    #[arg(long)]
+    keep_lab: bool,
+}
+
+/// One stage: its name, whether it needs the cluster, and its work.
+struct Stage {
+    name: &'static str,
+    cluster: bool,
+    work: fn() -> Result<()>,
+}
+
+const STAGES: &[Stage] = &[
+    Stage { name: "fmt", cluster: false, work: || tools::run(&mut tools::cargo(&["fmt", "--all", "--check"])) },
+    Stage {
+        name: "clippy",
+        cluster: false,
+        work: || {
+            tools::run(&mut tools::cargo(&[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--profile",
+                PROFILE,
+                "--quiet",
+                "--",
+                "-D",
+                "warnings",
+            ]))
+        },
+    },
+    Stage { name: "generated", cluster: false, work: crate::generate::verify },
+    Stage { name: "api-lint", cluster: false, work: crate::apilint::run },
+    Stage { name: "dependencies", cluster: false, work: checks::dependencies },
+    Stage { name: "layers", cluster: false, work: checks::layers },
+    Stage { name: "chart", cluster: false, work: chart::check },
+    Stage { name: "unit", cluster: false, work: unit },
+    Stage { name: "lab", cluster: true, work: || Target::started().map(drop) },
+    Stage { name: "images", cluster: true, work: images },
+    Stage { name: "install", cluster: true, work: install },
+    Stage { name: "explain", cluster: true, work: checks::explain },
+    Stage { name: "e2e", cluster: true, work: e2e },
+    Stage { name: "uninstall", cluster: true, work: end::uninstall },
+    Stage { name: "install-yaml", cluster: true, work: end::manifest },
+];
+
+/// Runs the stages.
+pub fn run(args: &TestArgs) -> Result<()> {
+    if args.list {
+        STAGES.iter().for_each(|stage| println!("{}{}", stage.name, if stage.cluster { " (cluster)" } else { "" }));
+        return Ok(());
+    }
+    for name in &args.only {
+        ensure!(STAGES.iter().any(|stage| stage.name == name), "there is no stage {name}: --list names them");
+    }
+    let chosen: Vec<&Stage> = STAGES
+        .iter()
+        .filter(|stage| args.only.is_empty() || args.only.iter().any(|name| name == stage.name))
+        .filter(|stage| !(args.quick && stage.cluster))
+        .collect();
+    let mut stages = Stages::default();
+    let result = chosen.iter().try_for_each(|stage| stages.run(stage.name, stage.work));
+    let uses_lab = chosen.iter().any(|stage| stage.cluster);
+    let down = if uses_lab && repo::in_ci() && !args.keep_lab { stages.run("lab down", lab_down) } else { Ok(()) };
+    print!("{}", stages.table());
+    let left_out: Vec<&str> = STAGES
+        .iter()
+        .filter(|stage| !chosen.iter().any(|one| one.name == stage.name))
+        .map(|stage| stage.name)
+        .collect();
+    if !left_out.is_empty() {
+        println!("not asked for, so not run: {}", left_out.join(", "));
+    }
+    result.and(down)
+}
+
+/// The tests of all crates but e2e, with a Postgres of their own.
+fn unit() -> Result<()> {
+    let server = postgres::Server::start()?;
+    tools::run(
+        tools::cargo(&["test", "--workspace", "--exclude", "hearth-e2e", "--profile", PROFILE, "--quiet"])
+            .env("HEARTH_TEST_POSTGRES", server.url()),
+    )
+}
+
+/// All images, and the operator's with failure points beside it.
+fn images() -> Result<()> {
+    let target = Target::started()?;
+    deploy::images(&target, &[])?;
+    if target.is_lab() { tools::run(&mut tools::task(&["images", "hearth-failpoints"])?) } else { Ok(()) }
+}
+
+fn install() -> Result<()> {
+    let target = Target::started()?;
+    let image = deploy::images(&target, &["hearth"])?;
+    deploy::install(&target, &image, &[])?;
+    deploy::command_line(None).map(drop)
+}
+
+/// The tests against the cluster: one after the other, since they stop and hang its parts.
+fn e2e() -> Result<()> {
+    let target = Target::started()?;
+    let plugin = deploy::command_line(None)?;
+    let mut command = target.command("cargo");
+    command
+        .args(["test", "--package", "hearth-e2e", "--profile", PROFILE, "--", "--test-threads=1", "--nocapture"])
+        .env("HEARTH_PLUGIN", plugin.join("kubectl-hearth"));
+    tools::run(&mut command)
+}
+
+fn lab_down() -> Result<()> {
+    tools::run(&mut tools::task(&["lab", "down"])?)
+}

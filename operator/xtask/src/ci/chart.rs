@@ -1,0 +1,168 @@
+//! The chart: lint, rendering, and a table of values that its schema must accept or refuse.
+
+use crate::{
+    repo,
+    tools::{self, TempDir},
+};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::{path::Path, process::Command};
+
+/// Values (as YAML) that must be accepted, and a text that the rendered objects must hold.
+const ACCEPTED: &[(&str, &str)] = &[
+    ("database: {existingSecret: db}", "HEARTH_DATABASE_URL"),
+    ("database: {existingSecret: db, key: dsn}", "key: dsn"),
+    ("{database: {existingSecret: db}, mode: single}", "replicas: 1"),
+    ("{database: {existingSecret: db}, image: {tag: v9}}", "hearth.dev/hearth:v9"),
+    (
+        "{database: {existingSecret: db}, image: {tag: v9, digest: 'sha256:0123456789012345678901234567890123456789012345678901234567890123'}}",
+        "hearth.dev/hearth@sha256:0123",
+    ),
+    (
+        "{database: {existingSecret: db}, history: {onDelete: {policy: Release, after: 1h}}}",
+        "--history-release-after=1h",
+    ),
+    ("{database: {existingSecret: db}, pods: {runAs: null}}", "--run-as=unset"),
+    ("{database: {existingSecret: db}, pods: {runAs: 1000}}", "--run-as=1000"),
+    ("{database: {existingSecret: db}, api: {clusterTokens: false}}", "--cluster-tokens=false"),
+    (
+        "{database: {existingSecret: db}, logFormat: text, logLevel: 'hearth_driver=debug,info'}",
+        "hearth_driver=debug,info",
+    ),
+    (
+        "{database: {existingSecret: db}, priorityClassName: system-cluster-critical}",
+        "priorityClassName: system-cluster-critical",
+    ),
+    (
+        "{database: {existingSecret: db}, nodeSelector: {disk: ssd}, podLabels: {team: a}, podAnnotations: {x.y/z: '1'}}",
+        "disk: ssd",
+    ),
+    (
+        "{database: {existingSecret: db}, tolerations: [{key: a, operator: Exists, effect: NoSchedule}], affinity: {nodeAffinity: {}}}",
+        "operator: Exists",
+    ),
+    (
+        "{database: {existingSecret: db}, extraEnv: [{name: A, value: b}], extraVolumes: [{name: ca, secret: {secretName: ca}}], extraVolumeMounts: [{name: ca, mountPath: /ca}]}",
+        "mountPath: /ca",
+    ),
+    ("{database: {existingSecret: db}, imagePullSecrets: [{name: pull}]}", "name: pull"),
+    ("{database: {existingSecret: db}, podLabels: {app.kubernetes.io/name: other}}", "app.kubernetes.io/name: hearth"),
+    ("{database: {existingSecret: db}, crds: {keep: false}}", "kind: CustomResourceDefinition"),
+];
+
+/// Values that must be refused, and what the refusal must speak of.
+const REFUSED: &[(&str, &str)] = &[
+    ("{}", "existingSecret"),
+    ("database: {existingSecret: ''}", "existingSecret"),
+    ("{database: {existingSecret: db}, mode: ha}", "mode"),
+    ("{database: {existingSecret: db}, replicas: 3}", "replicas"),
+    ("{database: {existingSecret: db, url: 'postgres://x'}}", "url"),
+    ("{database: {existingSecret: db}, image: {name: x}}", "name"),
+    ("{database: {existingSecret: db}, image: {digest: latest}}", "digest"),
+    ("{database: {existingSecret: db}, image: {pullPolicy: Sometimes}}", "pullPolicy"),
+    ("{database: {existingSecret: db}, history: {onDelete: {policy: Forget}}}", "policy"),
+    ("{database: {existingSecret: db}, history: {onDelete: {policy: Release}}}", "after"),
+    ("{database: {existingSecret: db}, history: {onDelete: {policy: Hold, after: 1h}}}", "after"),
+    ("{database: {existingSecret: db}, history: {onDelete: {policy: Release, after: soon}}}", "after"),
+    ("{database: {existingSecret: db}, api: {clusterTokens: 'yes'}}", "clusterTokens"),
+    ("{database: {existingSecret: db}, pods: {runAs: 0}}", "runAs"),
+    ("{database: {existingSecret: db}, logFormat: xml}", "logFormat"),
+    ("{database: {existingSecret: db}, resources: {limit: {}}}", "limit"),
+    ("{database: {existingSecret: db}, tolerations: [{kye: a}]}", "kye"),
+    ("{database: {existingSecret: db}, podLabels: {a: 1}}", "podLabels"),
+    ("{database: {existingSecret: db}, crds: {install: maybe}}", "install"),
+    ("{database: {existingSecret: db}, extraEnv: [{value: b}]}", "name"),
+    ("{database: {existingSecret: db}, ingress: {}}", "ingress"),
+];
+
+/// Runs all checks of the chart.
+pub fn check() -> Result<()> {
+    let folder = TempDir::new("hearth-values")?;
+    tools::run(Command::new(tools::helm()?).current_dir(repo::root()).args([
+        "lint",
+        "--strict",
+        "charts/hearth",
+        "--set",
+        "database.existingSecret=db",
+    ]))?;
+    for (values, expected) in ACCEPTED {
+        let (accepted, said) = render(folder.path(), values)?;
+        ensure!(accepted, "the chart refuses {values}:\n{said}");
+        ensure!(said.contains(expected), "with {values} the chart does not render {expected:?}");
+        restricted(&said).with_context(|| format!("with {values}"))?;
+    }
+    for (values, expected) in REFUSED {
+        let (accepted, said) = render(folder.path(), values)?;
+        ensure!(!accepted, "the chart accepts {values}");
+        ensure!(said.contains(expected), "the refusal of {values} does not speak of {expected}:\n{said}");
+    }
+    closed()?;
+    println!("{} sets of values accepted, {} refused", ACCEPTED.len(), REFUSED.len());
+    Ok(())
+}
+
+fn render(folder: &Path, values: &str) -> Result<(bool, String)> {
+    let file = folder.join("values.yaml");
+    std::fs::write(&file, values)?;
+    let output = Command::new(tools::helm()?)
+        .current_dir(repo::root())
+        .args(["template", "hearth", "charts/hearth", "--namespace", "hearth-system", "--values"])
+        .arg(&file)
+        .output()?;
+    let text = if output.status.success() { output.stdout } else { output.stderr };
+    Ok((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// Each container of ours meets Pod Security `restricted`.
+fn restricted(rendered: &str) -> Result<()> {
+    let mut containers = 0;
+    for document in rendered.split("\n---") {
+        let object: Value = serde_yaml::from_str(document).context("a rendered object")?;
+        let Some(pod) = object.pointer("/spec/template/spec") else { continue };
+        ensure!(pod.pointer("/securityContext/runAsNonRoot") == Some(&Value::Bool(true)), "a pod may run as root");
+        ensure!(
+            pod.pointer("/securityContext/seccompProfile/type").and_then(Value::as_str) == Some("RuntimeDefault"),
+            "a pod without seccomp profile"
+        );
+        for container in pod.pointer("/containers").and_then(Value::as_array).into_iter().flatten() {
+            containers += 1;
+            let security = container.get("securityContext").context("a container without securityContext")?;
+            ensure!(
+                security.get("allowPrivilegeEscalation") == Some(&Value::Bool(false)),
+                "a container may gain privileges"
+            );
+            ensure!(
+                security.get("readOnlyRootFilesystem") == Some(&Value::Bool(true)),
+                "a container may write its root"
+            );
+            ensure!(
+                security.pointer("/capabilities/drop/0").and_then(Value::as_str) == Some("ALL"),
+                "a container keeps capabilities"
+            );
+        }
+    }
+    ensure!(containers == 2, "{containers} containers are rendered, not the operator's and the hook's");
+    Ok(())
+}
+
+/// Every object of the values schema with known keys is closed.
+fn closed() -> Result<()> {
+    let text = std::fs::read_to_string(repo::root().join("charts/hearth/values.schema.json"))?;
+    let schema: Value = serde_json::from_str(&text).context("values.schema.json")?;
+    let mut open = Vec::new();
+    find_open(&schema, "", &mut open);
+    ensure!(open.is_empty(), "values.schema.json lets unknown keys pass at {}", open.join(", "));
+    Ok(())
+}
+
+fn find_open(schema: &Value, path: &str, open: &mut Vec<String>) {
+    let Value::Object(map) = schema else { return };
+    let closed = map.get("additionalProperties").is_some();
+    // Conditional parts narrow an object that is closed where it is declared.
+    if map.get("type").and_then(Value::as_str) == Some("object") && map.contains_key("properties") && !closed {
+        open.push(if path.is_empty() { "the top".into() } else { path.to_owned() });
+    }
+    for (key, child) in map {
+        find_open(child, &format!("{path}/{key}"), open);
+    }
+}

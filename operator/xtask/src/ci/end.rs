@@ -1,0 +1,122 @@
+//! The way out of the cluster: the pre-delete hook, and the way in without Helm.
+
+use crate::{
+    cluster::{self, Target},
+    deploy, repo, tools,
+};
+use anyhow::{Context, Result, ensure};
+use hearth_crds::{FINALIZER, registry::KINDS};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const NAMESPACE: &str = "hearth-uninstall-test";
+
+/// Uninstalls the release while a Workflow runs: the object stays, without our finalizer, and can be deleted.
+pub fn uninstall() -> Result<()> {
+    let target = Target::started()?;
+    start_long_workflow(&target)?;
+    let mut helm = target.command(tools::helm()?);
+    tools::run(helm.args(["uninstall", "hearth", "--namespace", deploy::NAMESPACE, "--wait", "--timeout", "5m"]))?;
+    for entry in KINDS {
+        let list =
+            target.get(&[entry.plural, "--all-namespaces"])?.context("the CRD is gone although crds.keep is true")?;
+        let held: Vec<String> = list
+            .get("items")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter(|object| has_finalizer(object))
+            .map(|object| object.pointer("/metadata/name").map(Value::to_string).unwrap_or_default())
+            .collect();
+        ensure!(held.is_empty(), "{} still have our finalizer: {}", entry.plural, held.join(", "));
+    }
+    target.get(&["-n", NAMESPACE, "hwf", "long"])?.context("the Workflow went with the release")?;
+    ensure!(
+        target.get(&["-n", deploy::NAMESPACE, "deployment", "hearth"])?.is_none(),
+        "the operator's Deployment is still there"
+    );
+    target.kubectl(&["delete", "namespace", NAMESPACE, "--wait", "--timeout=120s"])?;
+    for (kind, name) in
+        [("clusterrole", "hearth-uninstall"), ("clusterrolebinding", "hearth-uninstall"), ("clusterrole", "hearth")]
+    {
+        ensure!(target.get(&[kind, name])?.is_none(), "{kind} {name} is left behind");
+    }
+    println!("uninstalled: objects kept, finalizers gone, nothing left behind");
+    Ok(())
+}
+
+fn start_long_workflow(target: &Target) -> Result<()> {
+    target.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}).to_string())?;
+    target.apply(
+        &json!({
+            "apiVersion": hearth_crds::API_VERSION, "kind": "Workflow",
+            "metadata": {"name": "long", "namespace": NAMESPACE},
+            "spec": {"steps": [{"name": "wait", "image": "hearth.dev/busybox:dev", "command": ["sleep", "3600"]}]},
+        })
+        .to_string(),
+    )?;
+    cluster::wait("our finalizer on the Workflow", Duration::from_secs(60), || {
+        Ok(target.get(&["-n", NAMESPACE, "hwf", "long"])?.filter(has_finalizer))
+    })?;
+    Ok(())
+}
+
+fn has_finalizer(object: &Value) -> bool {
+    object
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .any(|one| one.as_str() == Some(FINALIZER))
+}
+
+/// Installs by manifests/install.yaml with the image of the lab, and runs the first example on it.
+pub fn manifest() -> Result<()> {
+    let target = Target::started()?;
+    let image = deploy::images(&target, &["hearth", "busybox"])?;
+    let text = std::fs::read_to_string(repo::root().join("manifests/install.yaml"))?;
+    let default = format!("hearth.dev/hearth:{}", env!("CARGO_PKG_VERSION"));
+    ensure!(text.contains(&default), "install.yaml does not name the image {default}");
+    target.apply(
+        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": deploy::NAMESPACE}}).to_string(),
+    )?;
+    let url = target.database_url()?;
+    target.apply(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": deploy::DATABASE_SECRET, "namespace": deploy::NAMESPACE}, "stringData": {"url": url}}).to_string())?;
+    let text = text.replace(&default, &image);
+    target.apply(&text)?;
+    target.kubectl(&["-n", deploy::NAMESPACE, "rollout", "status", "deployment/hearth", "--timeout=120s"])?;
+    let namespace = "hearth-manifest-test";
+    target.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}).to_string())?;
+    target.kubectl(&["-n", namespace, "apply", "-f", "examples/hello/workflow.yaml"])?;
+    target.kubectl(&["-n", namespace, "wait", "--for=condition=Complete", "hwf", "--all", "--timeout=120s"])?;
+    target.kubectl(&["delete", "namespace", namespace, "--wait", "--timeout=120s"])?;
+    // Leave the cluster as the other stages expect it: without a release, with the CRDs.
+    for kind in ["deployment", "service", "serviceaccount", "role", "rolebinding"] {
+        target.kubectl(&[
+            "-n",
+            deploy::NAMESPACE,
+            "delete",
+            kind,
+            "-l",
+            "app.kubernetes.io/part-of=hearth",
+            "--ignore-not-found",
+        ])?;
+    }
+    target.kubectl(&[
+        "-n",
+        "kube-system",
+        "delete",
+        "rolebinding",
+        "hearth-authentication-reader",
+        "--ignore-not-found",
+    ])?;
+    target.kubectl(&[
+        "delete",
+        "clusterrole,clusterrolebinding",
+        "-l",
+        "app.kubernetes.io/part-of=hearth",
+        "--ignore-not-found",
+    ])?;
+    println!("install.yaml works, and runs examples/hello");
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Images, database Secret and chart: the operator as it is installed in the lab.
+
+use crate::{cluster::Target, repo, stage::Stages, tools};
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// The namespace that the operator is installed in.
+pub const NAMESPACE: &str = "hearth-system";
+
+/// Name of the Secret that holds the database's URL.
+pub const DATABASE_SECRET: &str = "hearth-database";
+
+/// Builds the images that are named (all when none is) and imports them; gives `name:tag` of the operator's.
+pub fn images(target: &Target, names: &[&str]) -> Result<String> {
+    if !target.is_lab() {
+        return std::env::var("HEARTH_IMAGE").context("KUBECONFIG names your own cluster: push the images that `cargo xtask images --no-import` builds to a registry of yours, and set HEARTH_IMAGE to the operator's as REPOSITORY:TAG");
+    }
+    let mut args = vec!["images"];
+    args.extend(names);
+    let said = tools::capture(&mut tools::task(&args)?)?;
+    print!("{said}");
+    let image = said
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .find(|name| name.starts_with("hearth.dev/hearth:"));
+    Ok(image.context("the images task named no hearth.dev/hearth")?.to_owned())
+}
+
+/// Installs or upgrades the chart with this image, and waits until the operator is ready.
+pub fn install(target: &Target, image: &str, extra: &[&str]) -> Result<()> {
+    let (repository, tag) = image.rsplit_once(':').context("an image is REPOSITORY:TAG")?;
+    target.apply(
+        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}).to_string(),
+    )?;
+    let url = target.database_url()?;
+    target.apply(
+        &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": DATABASE_SECRET, "namespace": NAMESPACE}, "stringData": {"url": url}}).to_string(),
+    )?;
+    let mut helm = target.command(tools::helm()?);
+    helm.args([
+        "upgrade",
+        "--install",
+        "hearth",
+        "charts/hearth",
+        "--namespace",
+        NAMESPACE,
+        "--wait",
+        "--timeout",
+        "3m",
+    ])
+    .args(["--set", &format!("database.existingSecret={DATABASE_SECRET}")])
+    .args(["--set", &format!("image.repository={repository}")])
+    .args(["--set-string", &format!("image.tag={tag}")])
+    .args(extra);
+    if let Err(error) = tools::capture(&mut helm) {
+        eprintln!("{}", why_not_ready(target));
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// What a person would look at when the operator does not become ready.
+fn why_not_ready(target: &Target) -> String {
+    let ask = |args: &[&str]| target.kubectl(args).unwrap_or_else(|error| format!("{error:#}"));
+    let selector = "app.kubernetes.io/name=hearth,app.kubernetes.io/component=operator";
+    format!(
+        "{}\n{}\n{}",
+        ask(&["-n", NAMESPACE, "get", "pods", "-o", "wide"]),
+        ask(&["-n", NAMESPACE, "get", "events", "--sort-by=.lastTimestamp"]),
+        ask(&["-n", NAMESPACE, "logs", "-l", selector, "--tail=30"])
+    )
+}
+
+/// Builds `kubectl-hearth` and gives the folder that it is in.
+pub fn command_line(stages: Option<&mut Stages>) -> Result<PathBuf> {
+    let build = || tools::run(&mut tools::cargo(&["build", "--profile", "ci", "--package", "hearth-cli", "--quiet"]));
+    match stages {
+        Some(stages) => stages.run("kubectl hearth", build)?,
+        None => build()?,
+    }
+    let folder = repo::target().join("x86_64-unknown-linux-gnu/ci");
+    ensure!(folder.join("kubectl-hearth").exists(), "no kubectl-hearth in {}", folder.display());
+    Ok(folder)
+}

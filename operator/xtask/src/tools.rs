@@ -1,0 +1,142 @@
+//! Programs that tasks need, temporary folders, and running things.
+
+use crate::repo;
+use anyhow::{Context, Result, bail, ensure};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+const HELM: &str = "v4.3.1";
+const CARGO_DENY: &str = "0.18";
+
+/// Helm 4: the one on PATH, the lab's, or one that is built into the cache.
+pub fn helm() -> Result<PathBuf> {
+    let mut candidates = vec![PathBuf::from("helm")];
+    if let Ok(folders) = std::fs::read_dir(repo::cache()?.join("bin")) {
+        candidates.extend(folders.flatten().map(|folder| folder.path().join("helm")));
+    }
+    let own = repo::cache()?.join("tools").join(format!("helm-{HELM}"));
+    candidates.push(own.join("helm"));
+    if let Some(found) =
+        candidates.into_iter().find(|path| version_of(path, &["version", "--short"]).starts_with("v4."))
+    {
+        return Ok(found);
+    }
+    eprintln!("building helm {HELM} into {} (once)", own.display());
+    crate::lab::check_go()?;
+    run(Command::new("go").env("GOBIN", &own).env("CGO_ENABLED", "0").args([
+        "install",
+        "-trimpath",
+        &format!("helm.sh/helm/v4/cmd/helm@{HELM}"),
+    ]))?;
+    Ok(own.join("helm"))
+}
+
+/// cargo-deny: the one on PATH, or one that is built into the cache.
+pub fn cargo_deny() -> Result<PathBuf> {
+    let own = repo::cache()?.join("tools");
+    let candidates = [PathBuf::from("cargo-deny"), own.join("bin/cargo-deny")];
+    if let Some(found) = candidates.into_iter().find(|path| version_of(path, &["--version"]).starts_with("cargo-deny"))
+    {
+        return Ok(found);
+    }
+    eprintln!("building cargo-deny into {} (once)", own.display());
+    // Away from the checkout: its .cargo/config.toml is for our own binaries.
+    run(Command::new("cargo")
+        .current_dir("/")
+        .args(["install", "cargo-deny", "--locked", "--version", &format!("^{CARGO_DENY}"), "--root"])
+        .arg(&own))?;
+    Ok(own.join("bin/cargo-deny"))
+}
+
+fn version_of(program: &Path, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).stderr(Stdio::null()).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+/// A temporary folder that goes with this value.
+pub struct TempDir(PathBuf);
+
+impl TempDir {
+    /// Makes a folder whose name begins with `prefix`.
+    pub fn new(prefix: &str) -> Result<Self> {
+        let base = std::env::temp_dir();
+        for n in 0..1000_u32 {
+            let path = base.join(format!("{prefix}-{}-{n}", std::process::id()));
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error).with_context(|| format!("make {}", path.display())),
+            }
+        }
+        bail!("no free name for a temporary folder in {}", base.display())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        // A left-over temporary folder does no harm, and there is nobody to tell.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Copies a folder with all that is in it.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).with_context(|| format!("make {}", to.display()))?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("read {}", from.display()))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), &target).with_context(|| format!("copy {}", entry.path().display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs a command with its output on the terminal; a status other than 0 is an error.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("start {}", line(command)))?;
+    ensure!(status.success(), "{} ended with {status}", line(command));
+    Ok(())
+}
+
+/// Runs a command and gives what it printed.
+pub fn capture(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("start {}", line(command)))?;
+    ensure!(
+        output.status.success(),
+        "{} ended with {}\n{}",
+        line(command),
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim_end()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The command as one would type it.
+pub fn line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
+
+/// Another task of this program, as a process of its own.
+pub fn task(args: &[&str]) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe().context("where this program lies")?);
+    command.args(args).current_dir(repo::root());
+    Ok(command)
+}
+
+/// Cargo, in the root of the checkout.
+pub fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args).current_dir(repo::root());
+    command
+}
