@@ -86,7 +86,7 @@ fn text(s: &str, work: &mut Work) -> Result<Datum, Problem> {
     Ok(Datum::text(s))
 }
 
-fn json_type(value: &Value) -> &'static str {
+pub(super) fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -226,7 +226,7 @@ impl Checked {
         match self.render(values)? {
             Value::Bool(holds) => Ok(holds),
             other => {
-                let problem = Problem::mismatch("a condition", Type::Bool, other);
+                let problem = Problem::mismatch("a condition", Type::Bool, convert::json_type(&other));
                 Err(problem.of(&self.template.source()))
             }
         }

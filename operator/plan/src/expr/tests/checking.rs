@@ -29,6 +29,7 @@ fn accepts() {
         ("${params.config.lr}", "a value of unknown type"),
         ("${params.config.map(key, key)}", "list of string"),
         ("${params.config.lr * 2.0}", "number"),
+        ("${params.config.lr * 2}", "a value of unknown type"),
         ("${params.config['na-me']}", "a value of unknown type"),
         ("${has(params.config.lr) ? double(params.config.lr) : 0.1}", "number"),
         ("${'lr' in params.config}", "boolean"),
@@ -58,6 +59,7 @@ fn accepts() {
         ("${steps.fit.outputs.rmse == null || steps.fit.outputs.rmse < 0.5}", "boolean"),
         ("${steps.fit.outputs.rmse == null ? 1.0 : steps.fit.outputs.rmse}", "number"),
         ("${!(steps.fit.outputs.rmse == null) ? steps.fit.outputs.rmse : 1.0}", "number"),
+        ("${steps.fit.outputs.rmse == null || params.dry ? 1.0 : -steps.fit.outputs.rmse}", "number"),
         ("${steps.fit.outputs.ok != null && steps.fit.outputs.rmse < 0.5}", "boolean"),
         ("${steps.fit.outputs != null ? steps.fit.outputs.best : 'none'}", "string"),
         ("${steps.fit.outputs != null ? steps.fit.outputs['best'] : 'none'}", "string"),
@@ -141,6 +143,7 @@ fn refuses() {
              `double(…)`"
                 .into(),
         ),
+        ("[1] == ['a']", "`==` needs two values of one type, found list of integer and list of string".into()),
         ("params.window && true", "`&&` needs boolean, found integer".into()),
         ("true || 'a'", "`||` needs boolean, found string".into()),
         ("!1", "`!` needs boolean, found integer".into()),
@@ -187,6 +190,8 @@ fn refuses() {
         ("steps.fit.outputs.rmse != null || steps.fit.outputs.rmse < 0.5", rmse_null.into()),
         ("steps.fit.outputs.rmse != null ? 1.0 : -steps.fit.outputs.rmse", rmse_null.into()),
         ("steps.fit.phase != 'Succeeded' && steps.fit.outputs.rmse < 0.5", rmse_null.into()),
+        ("(steps.fit.outputs.rmse != null || params.dry) && steps.fit.outputs.rmse < 0.5", rmse_null.into()),
+        ("steps.fit.outputs.rmse == null && params.dry ? 1.0 : -steps.fit.outputs.rmse", rmse_null.into()),
         ("string(steps.fit.outputs.rmse)", rmse_null.into()),
         (
             "steps.fit.outputs.points[0]",
@@ -259,6 +264,13 @@ fn refuses_what_cannot_stand_in_text() {
         assert!(matches!(checked.unwrap_err().problem, Problem::NotText { .. }), "{text}");
     }
     assert!(Template::parse("${params.window}").unwrap().check_text(&env()).is_ok());
+}
+
+#[test]
+fn says_so_when_nothing_is_declared() {
+    let check = |text: &str| Template::parse(text).unwrap().check(&Env::new()).unwrap_err().to_string();
+    assert_eq!(check("${params.x}"), "${params.x}: unknown param `x`; none is declared");
+    assert_eq!(check("${steps.a.phase}"), "${steps.a.phase}: unknown step `a`; none is declared");
 }
 
 #[test]

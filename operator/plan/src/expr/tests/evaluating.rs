@@ -59,6 +59,7 @@ fn evaluates() {
         ("${bool('true') && !bool('false')}", json!(true)),
         ("${min(params.counts) + max(1, 5, 3)}", json!(6)),
         ("${max(0.5, params.rate)}", json!(2.0)),
+        ("${max([1, 3, 2])}", json!(3)),
         ("${'a-b-c'.split('-')}", json!(["a", "b", "c"])),
         ("${'aé'.split('')}", json!(["a", "é"])),
         ("${'a-b'.replace('-', '+') + ' x '.trim() + 'aB'.lowerAscii() + 'aB'.upperAscii()}", json!("a+bxabAB")),
@@ -162,8 +163,14 @@ fn work_and_size_are_bounded() {
         )
         .contains("the work")
     );
+    // Found before the text is made, and not made up for by the other side of `||`.
+    assert!(over("${params.title.replace('x', params.title) == ''}").contains("the work of the expression"));
+    assert!(over("${params.counts + [1] == [] || true}").contains("the length of a list"));
     // Nine pieces of 8,000 characters.
     assert!(over(&"${params.title}".repeat(9)).contains("the size of the result"));
+    // A control character takes six bytes of JSON.
+    big.params.insert("title".to_owned(), json!("\u{1}".repeat(12_000)));
+    assert!(value_of("${params.title}", &big).expect_err("72,002 bytes").contains("the size of the result"));
     big.params.insert("counts".to_owned(), json!((0..=MAX_LIST).collect::<Vec<_>>()));
     assert!(over2(&big).ends_with("the length of a list is over the limit of 10000"));
 }
@@ -194,6 +201,6 @@ fn conditions_hold_or_not() {
     assert_eq!(holds("${params.window > 60}"), Ok(false));
     assert_eq!(
         holds("${params.config.depth}").unwrap_err(),
-        "${params.config.depth}: a condition needs boolean, found 3"
+        "${params.config.depth}: a condition needs boolean, found an integer"
     );
 }

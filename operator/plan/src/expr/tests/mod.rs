@@ -2,6 +2,7 @@
 
 mod checking;
 mod evaluating;
+mod grammar;
 mod oracle;
 mod properties;
 

@@ -1,7 +1,8 @@
 //! Our evaluator beside the `cel` crate's own interpreter: where both know an expression, both come to the same.
 
 use super::{
-    properties::{Grammar, expression, is_limit, runner},
+    grammar::{Grammar, expression},
+    properties::{is_limit, runner},
     *,
 };
 use cel::{Context, Program, Value as Cel};
