@@ -20,15 +20,29 @@ pub fn down(lab: &Lab) -> Result<()> {
     // The kubelet and its masters first, so that nobody starts again what ends next.
     tell::step("stop the cluster", || {
         for part in Component::ALL.iter().rev() {
-            if !matches!(part, Component::Containerd | Component::Etcd) {
-                part.stop(lab)?;
+            match part {
+                // It ends the pods' processes with us, below.
+                Component::Containerd => {}
+                // Killed, it would leave its shared memory behind.
+                Component::Postgres => part.stop(lab)?,
+                Component::Kwok
+                | Component::Coredns
+                | Component::KubeProxy
+                | Component::Kubelet
+                | Component::Scheduler
+                | Component::ControllerManager
+                | Component::Apiserver
+                | Component::Etcd => process::kill(lab, part.name())?,
             }
         }
-        Component::Etcd.stop(lab)
+        Ok(())
     })?;
     let sockets = shim_sockets(lab);
     tell::step("end the pods", || end_pods(lab))?;
-    tell::step("stop containerd", || Component::Containerd.stop(lab))?;
+    tell::step("stop containerd", || {
+        Component::Containerd.stop(lab)?;
+        process::strays(lab).into_iter().try_for_each(|pid| process::send(pid, "KILL"))
+    })?;
     tell::step("unmount", || {
         unmount_below(&lab.state)?;
         unmount_below(&lab.run)

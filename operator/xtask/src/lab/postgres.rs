@@ -1,7 +1,7 @@
 //! Debian's Postgres 15, with a data folder of the lab's own, on the node's address.
 
 use super::place::{ADDRESS, Lab};
-use super::{pki, tell};
+use super::{pki, process, tell};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::PathBuf;
@@ -51,6 +51,11 @@ pub fn prepare(lab: &Lab) -> Result<()> {
 /// The server, in the foreground.
 pub fn command(lab: &Lab) -> Result<Command> {
     prepare(lab)?;
+    // A killed server's pid that nobody has reaped yet looks alive to the next one.
+    let record = fs::read_to_string(data_folder(lab).join("postmaster.pid")).unwrap_or_default();
+    if let Some(pid) = record.lines().next().and_then(|line| line.trim().parse().ok()) {
+        process::wait_reaped(pid);
+    }
     let mut command = as_account(lab.inside("setpriv"));
     command.arg(format!("{BIN}/postgres")).arg("-D").arg(data_folder(lab));
     Ok(command)

@@ -5,6 +5,7 @@ use super::place::Lab;
 use super::tell;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, OpenOptions};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -72,9 +73,8 @@ pub fn signal_all(lab: &Lab, name: &str, signal: &str) -> Result<()> {
 
 /// Every process with its parent.
 fn parents() -> Vec<(u32, u32)> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
-    pids.filter_map(|pid| Some((pid, stat_fields(pid)?.split_whitespace().nth(1)?.parse().ok()?))).collect()
+    let parent = |pid: u32| stat_fields(pid)?.split_whitespace().nth(1)?.parse().ok();
+    all().into_iter().filter_map(|pid| Some((pid, parent(pid)?))).collect()
 }
 
 /// Ends a component: asks, waits, then kills. A stopped (SIGSTOP) one is woken, to be able to end.
@@ -88,24 +88,15 @@ pub fn stop(lab: &Lab, name: &str, ask: &str, patience: Duration) -> Result<()> 
             signal_all(lab, name, "KILL")?;
             tell::wait(name, Duration::from_secs(10), || ended(lab))?;
         }
-        wait_reaped(pid);
     }
     forget(lab, name)
 }
 
 /// Kills a component and its descendants without asking.
 pub fn kill(lab: &Lab, name: &str) -> Result<()> {
-    if let Some(pid) = pid(lab, name) {
-        signal_all(lab, name, "KILL")?;
-        wait_reaped(pid);
-    }
+    signal_all(lab, name, "KILL")?;
+    tell::wait(name, Duration::from_secs(10), || Ok(pid(lab, name).is_none().then_some(())))?;
     forget(lab, name)
-}
-
-/// A dead process keeps its pid until it is reaped, and Postgres takes that for a live one.
-fn wait_reaped(pid: u32) {
-    // Whoever was started by this very process is reaped only when that ends: not worth an error.
-    let _ = tell::wait("reaped", Duration::from_secs(3), || Ok(start_time(pid).is_none().then_some(())));
 }
 
 fn forget(lab: &Lab, name: &str) -> Result<()> {
@@ -122,15 +113,35 @@ pub fn send(pid: u32, signal: &str) -> Result<()> {
     Ok(())
 }
 
-/// Pids whose command line holds this text: how the shims of our own containerd are found.
+/// Pids whose command line holds this word: how the shims of our own containerd are found.
 pub fn with_argument(text: &str) -> Vec<u32> {
+    all().into_iter().filter(|pid| words(*pid).iter().any(|word| word == text)).collect()
+}
+
+/// Processes in the lab's namespace with a path of the lab in their command line: parts that
+/// were started a moment before the tool was killed, and so are in no pid file.
+pub fn strays(lab: &Lab) -> Vec<u32> {
+    let Ok(ours) = fs::metadata(lab.namespace_file()).map(|meta| meta.ino()) else { return Vec::new() };
+    let folders = [format!("{}/", lab.state.display()), format!("{}/", lab.run.display())];
+    let inside = |pid: &u32| fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|meta| meta.ino() == ours);
+    let names_us = |pid: &u32| words(*pid).iter().any(|word| folders.iter().any(|folder| word.contains(folder)));
+    all().into_iter().filter(inside).filter(names_us).collect()
+}
+
+fn all() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
-    pids.filter(|pid| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0).any(|word| word == text.as_bytes())
-    })
-    .collect()
+    entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok()).collect()
+}
+
+fn words(pid: u32) -> Vec<String> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+/// Waits until a dead process has been reaped: it keeps its pid until then.
+pub fn wait_reaped(pid: u32) {
+    // One that this very tool started is reaped only when the tool ends: not worth an error.
+    let _ = tell::wait("reaped", Duration::from_secs(5), || Ok((!is_zombie(pid)).then_some(())));
 }
 
 /// Where a component writes.

@@ -24,7 +24,9 @@ pub fn up(lab: &Lab, wishes: Wishes) -> Result<()> {
     let _one_at_a_time = lock(lab)?;
     packages::install()?;
     let programs = programs(lab)?;
-    if Component::ALL.iter().filter(|part| **part != Component::Kwok).all(|part| runs(lab, *part)) {
+    // Written last: a tool that was killed in the middle leaves processes, and no such file.
+    let complete = lab.state.join("complete");
+    if complete.exists() && Component::ALL.iter().filter(|part| **part != Component::Kwok).all(|part| runs(lab, *part)) {
         Component::Kubelet.wait(lab)?;
         volumes::reset(lab)?;
         eprintln!("lab: {} is up already", lab.name);
@@ -66,6 +68,7 @@ pub fn up(lab: &Lab, wishes: Wishes) -> Result<()> {
     for part in rest {
         process::check(lab, part.name())?;
     }
+    std::fs::write(&complete, "")?;
     eprintln!("lab: {} is up, {:.1}s in all", lab.name, begun.elapsed().as_secs_f64());
     Ok(())
 }
