@@ -152,11 +152,13 @@ pub struct Toleration {
     pub effect: Option<TaintEffect>,
     /// tolerationSeconds of a NoExecute taint, in seconds. Default: for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub toleration_seconds: Option<i64>,
 }
 
 /// How a toleration compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum TolerationOperator {
     /// Key and value are equal.
     Equal,
@@ -166,6 +168,7 @@ pub enum TolerationOperator {
 
 /// What a taint does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum TaintEffect {
     /// New pods stay away.
     NoSchedule,
@@ -213,6 +216,7 @@ pub struct NodeRequirement {
 
 /// How a node's label compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum NodeOperator {
     /// One of the values.
     In,
@@ -268,6 +272,7 @@ pub struct PodAntiAffinity {
 
 /// Whether pods must or should keep apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum AntiAffinityMode {
     /// They must.
     Required,
@@ -293,6 +298,7 @@ pub struct TopologySpread {
 
 /// What the scheduler does when the spread cannot be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum WhenUnsatisfiable {
     /// The pod waits.
     DoNotSchedule,
@@ -384,7 +390,7 @@ pub struct EnvFrom {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new("(has(self.emptyDir) ? 1 : 0) + (has(self.pvc) ? 1 : 0) + (has(self.configMap) ? 1 : 0) + (has(self.secret) ? 1 : 0) + (has(self.projected) ? 1 : 0) + (has(self.ephemeral) ? 1 : 0) == 1").message("volumes: give exactly one of emptyDir, pvc, configMap, secret, projected and ephemeral"))]
 pub struct Volume {
-    /// name that volumeMounts refer to. hearth and tmp are taken.
+    /// name that volumeMounts refer to. hearth, work, tmp and shm are taken.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
     /// emptyDir: scratch space that goes with the pod.
@@ -421,6 +427,7 @@ pub struct EmptyDir {
 
 /// Where scratch space lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum Medium {
     /// On the node's disk.
     Disk,

@@ -58,6 +58,5 @@ pub fn own_rules(entry: &KindEntry) -> Vec<(String, Vec<&'static str>, &'static 
     vec![
         (entry.plural.to_owned(), vec!["get", "list", "patch", "watch"], "the kind itself; patch adds and removes the finalizer"),
         (format!("{}/status", entry.plural), vec!["patch"], "what the operator has seen and decided"),
-        (format!("{}/finalizers", entry.plural), vec!["update"], "owner references that block deletion"),
     ]
 }

@@ -187,6 +187,7 @@ pub struct Output {
 
 /// Which logs the record keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum Logs {
     /// The last 64 KiB of failed attempts.
     Tail,
@@ -286,6 +287,7 @@ pub struct WorkflowStatus {
 
 /// Phase of a run. The store adds Vanished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum RunPhase {
     /// Accepted; no pod has run yet.
     Pending,
@@ -348,6 +350,9 @@ pub struct Run {
     /// finishedAt: when it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
+    /// updatedAt: when this status last changed; progress alone is written every 5 s at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Time>,
     /// stop: why the run is being stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<Reason>,
@@ -364,6 +369,7 @@ pub struct Run {
 
 /// What started a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum Trigger {
     /// The object is new.
     Created,
@@ -406,6 +412,7 @@ pub struct Failure {
 
 /// Phase of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum StepPhase {
     /// An attempt is intended, pending or running.
     Running,
@@ -470,7 +477,13 @@ pub struct StepStatus {
     /// stop: why the current attempt is being stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<Reason>,
-    /// ended: the attempts that are over, and how.
+    /// application: failures of the program so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub application: u32,
+    /// infrastructure: failures of the cluster so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub infrastructure: u32,
+    /// ended: the last attempts that are over, and how; the history store has all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<AttemptEnd>,
     /// reason why it failed, was skipped or cancelled.
@@ -479,6 +492,10 @@ pub struct StepStatus {
     /// outputs that later steps, conditions or results read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, Json>,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// How an attempt ended. Succeeded attempts are not listed: the step's phase says it.
@@ -503,6 +520,7 @@ pub struct AttemptEnd {
 
 /// Who is to blame for a failed attempt, and so whether another is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
 pub enum FailureClass {
     /// The user's input or outputs: never tried again.
     UserError,

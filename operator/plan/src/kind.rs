@@ -50,8 +50,19 @@ pub struct Env {
     pub run_as: Option<i64>,
     /// How long a placeholder must stay: lease length plus request time-out.
     pub fence_age: Duration,
-    /// The address of the API, for messages.
+    /// What the store is called in messages.
     pub store_name: String,
+    /// What becomes of a deleted object whose record cannot be stored.
+    pub on_delete: OnDelete,
+}
+
+/// What becomes of a deleted object while the store is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDelete {
+    /// It stays until its record is stored.
+    Hold,
+    /// It goes after that long, and the loss is counted and logged.
+    Release(Duration),
 }
 
 /// A status that the API server has accepted. Only what it returned goes in here.
@@ -152,6 +163,11 @@ impl<S> Default for Plan<S> {
 pub enum Action {
     /// Adds the finalizer (a patch of metadata with resourceVersion). Comes before a status that starts a run.
     AddFinalizer,
+    /// Counts and logs a record that is given up (`OnDelete::Release`). Comes before the finalizer goes.
+    CountLostRecord {
+        /// The run whose record is lost.
+        run_id: String,
+    },
     /// Removes the finalizer: the record is stored. Comes last.
     RemoveFinalizer,
     /// Posts a ControllerRevision; AlreadyExists is success. Comes before the patch.
@@ -205,6 +221,7 @@ impl Action {
         match self {
             Self::AddFinalizer | Self::PostRevision(_) => true,
             Self::RemoveFinalizer
+            | Self::CountLostRecord { .. }
             | Self::DeleteRevision { .. }
             | Self::DeletePod { .. }
             | Self::DeleteRunPods { .. }

@@ -10,5 +10,5 @@ pub mod record;
 pub mod workflow;
 
 pub use facts::{Child, Facts, PodFact, Post, RevisionFact};
-pub use kind::{Accepted, Action, Intent, Kind, Note, Plan, Start, Subject};
+pub use kind::{Accepted, Action, Env, Intends, Intent, Kind, Note, OnDelete, Plan, Start, Subject};
 pub use record::Record;

@@ -1,0 +1,202 @@
+//! The end of a run, and what the object says of itself: phase, reason, progress and conditions.
+
+use super::{machine::values, validate::Valid};
+use crate::kind::{Note, Subject};
+use hearth_crds::{
+    condition::{Condition, ConditionStatus, ConditionType, Reason},
+    json::Json,
+    time::Time,
+    workflow::{Failure, Run, RunPhase, StepPhase, WorkflowStatus},
+};
+
+/// The longest results of a run, as JSON.
+pub const MAX_RESULTS: usize = 8 * 1024;
+const MAX_MESSAGE: usize = 512;
+
+/// Ends the run when every step is over. The phase that it ends in.
+pub fn conclude(run: &mut Run, spec: &Valid, now: Time) -> Option<RunPhase> {
+    let over = spec.steps.iter().all(|s| run.steps.iter().any(|r| r.name == s.name && r.phase.is_terminal()));
+    if !over {
+        return None;
+    }
+    run.finished_at = Some(now);
+    Some(match run.stop {
+        Some(Reason::Cancelled | Reason::Deleted) => RunPhase::Cancelled,
+        Some(_) => RunPhase::Failed,
+        None if run.steps.iter().any(|s| matches!(s.phase, StepPhase::Failed | StepPhase::Cancelled)) => RunPhase::Failed,
+        None => match results(run, spec) {
+            Ok(()) => RunPhase::Succeeded,
+            Err(failure) => {
+                run.failure.get_or_insert(failure);
+                RunPhase::Failed
+            }
+        },
+    })
+}
+
+fn results(run: &mut Run, spec: &Valid) -> Result<(), Failure> {
+    let failure = |reason, message: String| Failure { step: None, attempt: None, reason, exit_code: None, message };
+    let values = values(run);
+    for (name, expression) in &spec.results {
+        let value = expression.render(&values).map_err(|e| failure(Reason::ExpressionFailed, format!("spec.results.{name}: {e}")))?;
+        run.results.insert(name.clone(), Json(value));
+    }
+    let size = serde_json::to_vec(&run.results).map_or(usize::MAX, |v| v.len());
+    if size > MAX_RESULTS {
+        run.results.clear();
+        return Err(failure(Reason::ResultsTooLong, format!("the results are {size} bytes of JSON, at most {MAX_RESULTS} are kept: name fewer outputs in spec.results")));
+    }
+    Ok(())
+}
+
+/// What the conditions are made from, beside the status itself.
+#[derive(Clone, Debug, Default)]
+pub struct Situation {
+    /// What is wrong with the current spec.
+    pub invalid: Option<String>,
+    /// A run of a changed spec follows the one under way; why.
+    pub change_pending: Option<String>,
+    /// `spec.suspend` is true.
+    pub suspended: bool,
+    /// Whether the record of the ended run is stored; None when there is none to store.
+    pub stored: Option<bool>,
+    /// Why it is not.
+    pub backlog: Option<String>,
+    /// Something has run.
+    pub working: bool,
+}
+
+type Said = (ConditionType, ConditionStatus, Reason, String);
+
+/// Fills in reason, progress and conditions. A condition keeps its transition time while its status stays.
+pub fn describe(next: &mut WorkflowStatus, old: Option<&WorkflowStatus>, spec: Option<&Valid>, situation: &Situation, notes: &[Note], generation: Option<i64>, now: Time) {
+    let said = say(next, situation, notes);
+    next.reason = said.iter().find(|(kind, ..)| *kind == ConditionType::Ready).map(|(_, _, reason, _)| *reason);
+    next.progress = next.run.as_ref().map(|run| {
+        let done = run.steps.iter().filter(|s| s.phase.is_terminal()).count();
+        format!("{done}/{}", spec.map_or(run.steps.len(), |v| v.steps.len()))
+    });
+    let before = |kind| old.and_then(|o| o.conditions.iter().find(|c| c.type_ == kind));
+    next.conditions = said
+        .into_iter()
+        .map(|(type_, status, reason, message)| {
+            let since = before(type_).filter(|c| c.status == status).map(|c| c.last_transition_time);
+            let message = message.chars().take(MAX_MESSAGE).collect();
+            Condition { type_, status, reason: reason.as_str().into(), message, last_transition_time: since.unwrap_or(now), observed_generation: generation }
+        })
+        .collect();
+}
+
+fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Said> {
+    use ConditionStatus::{False, True, Unknown};
+    use ConditionType::{ChangePending, HistoryStored, Ready, Reconciling, Stalled, Suspended};
+    let active = status.run.as_ref().is_some_and(|r| r.finished_at.is_none());
+    let mut said: Vec<Said> = Vec::new();
+    let mut add = |kind, status, reason, message: &str| said.push((kind, status, reason, message.to_owned()));
+    match &situation.invalid {
+        Some(message) if !active => {
+            add(Ready, False, Reason::InvalidSpec, message);
+            add(Stalled, True, Reason::InvalidSpec, message);
+        }
+        Some(_) | None => match (&status.run, status.phase) {
+            (Some(run), Some(phase)) if phase.is_terminal() => ended(run, phase, &mut add),
+            (Some(run), _) => under_way(run, situation, notes, &mut add),
+            (None, _) if situation.suspended => add(Ready, True, Reason::Suspended, "suspended before its first run: set spec.suspend to false to start it"),
+            (None, _) => {
+                let why = notes.first().map_or("waiting to start", |n| n.message.as_str());
+                let reason = notes.first().map_or(Reason::Accepted, |n| n.reason);
+                add(Ready, False, reason, why);
+                add(Reconciling, True, reason, why);
+            }
+        },
+    }
+    if situation.suspended && (active || status.run.is_none()) {
+        add(Suspended, True, Reason::Suspended, "no new step starts, running pods finish: set spec.suspend to false to go on");
+    }
+    if let Some(message) = &situation.change_pending {
+        add(ChangePending, True, Reason::SpecChanged, message);
+    }
+    match situation.stored {
+        Some(true) => add(HistoryStored, True, Reason::Stored, "the record of the run is in the history store"),
+        Some(false) => match &situation.backlog {
+            Some(message) => add(HistoryStored, False, Reason::Backlog, message),
+            None => add(HistoryStored, Unknown, Reason::Pending, "the record of the run is on its way to the history store"),
+        },
+        None => {}
+    }
+    said
+}
+
+fn ended(run: &Run, phase: RunPhase, add: &mut impl FnMut(ConditionType, ConditionStatus, Reason, &str)) {
+    use ConditionStatus::{False, True};
+    use ConditionType::{Complete, Failed, Ready, Stalled};
+    let message = run.failure.as_ref().map(|f| f.message.clone());
+    match phase {
+        RunPhase::Succeeded => {
+            add(Ready, True, Reason::Completed, "the run succeeded");
+            add(Complete, True, Reason::Completed, "the run succeeded");
+        }
+        RunPhase::Cancelled => {
+            let reason = run.stop.unwrap_or(Reason::Cancelled);
+            let text = "the run was cancelled: change spec.rerun.token to run it again";
+            add(Ready, False, reason, text);
+            add(Stalled, True, reason, text);
+            add(Failed, True, reason, text);
+        }
+        RunPhase::Failed | RunPhase::Pending | RunPhase::Running => {
+            let reason = run.failure.as_ref().map_or(Reason::StepFailed, |f| f.reason);
+            let text = message.unwrap_or_else(|| "a step failed: see kubectl hearth describe".into());
+            add(Ready, False, reason, &text);
+            add(Stalled, True, reason, &text);
+            add(Failed, True, Reason::StepFailed, &text);
+        }
+    }
+}
+
+/// The most telling of the notes: what somebody may have to act on comes first.
+fn blocker(notes: &[Note]) -> Option<&Note> {
+    let rank = |n: &Note| match n.reason {
+        Reason::NameTaken => 0,
+        Reason::PodRefused | Reason::PodInvalid | Reason::ImagePullFailed | Reason::ContainerCannotRun => 1,
+        Reason::Unschedulable => 2,
+        Reason::QuotaExceeded => 3,
+        _ => 9,
+    };
+    notes.iter().filter(|n| matches!(n.subject, Subject::Step(_)) && rank(n) < 9).min_by_key(|n| rank(n))
+}
+
+fn under_way(run: &Run, situation: &Situation, notes: &[Note], add: &mut impl FnMut(ConditionType, ConditionStatus, Reason, &str)) {
+    use ConditionStatus::{False, True};
+    use ConditionType::{Ready, Reconciling, Stalled};
+    if let Some(reason) = run.stop {
+        add(Ready, False, reason, "the run is being stopped");
+        add(Reconciling, True, reason, "the run is being stopped");
+        return;
+    }
+    match blocker(notes) {
+        Some(note) => {
+            let step = match &note.subject {
+                Subject::Step(name) => name.as_str(),
+                Subject::Object | Subject::Run => "",
+            };
+            let text = format!("step {step}: {}", note.message);
+            match note.reason {
+                Reason::NameTaken => {
+                    add(Ready, False, note.reason, &text);
+                    add(Stalled, True, note.reason, &text);
+                }
+                Reason::QuotaExceeded => add(Ready, True, note.reason, &text),
+                _ => {
+                    add(Ready, False, note.reason, &text);
+                    add(Reconciling, True, note.reason, &text);
+                }
+            }
+        }
+        None if situation.suspended => add(Ready, True, Reason::Suspended, "suspended: running pods finish"),
+        None if situation.working => add(Ready, True, Reason::Running, "steps are running"),
+        None => {
+            add(Ready, False, Reason::Accepted, "accepted; the first pods are on their way");
+            add(Reconciling, True, Reason::Accepted, "accepted; the first pods are on their way");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The rows of a run, from a status that the API server has accepted and the pods that it speaks of.
+
+use super::{
+    build::Owner,
+    digest::pod_name,
+    outcome::{self, Outcome},
+    validate::{Valid, ValidStep},
+};
+use crate::{
+    facts::{ContainerFact, Facts, PodFact},
+    kind::Env,
+    record::{EventRow, ObjectKey, Record, RecordBatch, RunRow, StepRow},
+};
+use hearth_crds::{
+    condition::Reason,
+    time::Time,
+    workflow::{AttemptEnd, FailureClass, Run, RunPhase, StepStatus, Workflow, WorkflowStatus},
+};
+use serde_json::{Map, Value, json};
+
+/// Annotation that names the owner of a Workflow, for filters.
+pub const OWNER_ANNOTATION: &str = "hearth.dev/owner";
+
+/// What rows are made from.
+pub struct Source<'a> {
+    /// The object.
+    pub cr: &'a Workflow,
+    /// The pinned spec; None when it is gone or does not validate any more.
+    pub spec: Option<&'a Valid>,
+    /// The pinned spec as written.
+    pub written: Value,
+    /// What was seen.
+    pub facts: &'a Facts,
+    /// What is the same everywhere.
+    pub env: &'a Env,
+}
+
+/// The key of the object.
+#[must_use]
+pub fn key(cr: &Workflow) -> ObjectKey {
+    let owner = Owner::of(cr);
+    ObjectKey { kind: "Workflow".into(), namespace: owner.namespace, name: owner.name, uid: owner.uid }
+}
+
+impl Source<'_> {
+    /// The rows of `status`: those of the run, and of each step that differs from `old`.
+    #[must_use]
+    pub fn batch(&self, old: Option<&WorkflowStatus>, status: &WorkflowStatus) -> Option<RecordBatch> {
+        let run = status.run.as_ref()?;
+        let phase = status.phase.unwrap_or(RunPhase::Pending);
+        let before = old.and_then(|o| o.run.as_ref()).filter(|r| r.id == run.id);
+        if before.is_some_and(|b| b.finished_at.is_some()) {
+            // Terminal is terminal: what changes after it is about the record, not in it.
+            return None;
+        }
+        let mut records = vec![Record::Run(Box::new(self.run_row(run, phase, status)))];
+        records.extend(run_events(run, phase).into_iter().map(Record::Event));
+        for step in &run.steps {
+            if before.is_some_and(|b| b.steps.iter().any(|s| s == step)) {
+                continue;
+            }
+            self.step_records(run, step, &mut records);
+        }
+        Some(RecordBatch { object: key(self.cr), run_id: run.id.clone(), seq: run.seq, last: phase.is_terminal(), records })
+    }
+
+    fn run_row(&self, run: &Run, phase: RunPhase, status: &WorkflowStatus) -> RunRow {
+        let object = key(self.cr);
+        let failure = run.failure.as_ref();
+        RunRow {
+            id: run.id.clone(),
+            cluster: self.env.cluster_id.clone(),
+            namespace_uid: self.env.namespace_uids.get(&object.namespace).cloned().unwrap_or_default(),
+            object,
+            number: run.number,
+            seq: run.seq,
+            phase: phase.as_str().into(),
+            terminal: phase.is_terminal(),
+            reason: failure.map(|f| f.reason).or(run.stop).or(status.reason).map(|r| r.as_str().to_owned()),
+            message: failure.map(|f| f.message.clone()),
+            trigger: run.trigger.as_str().into(),
+            revision: run.revision.clone(),
+            digest: run.digest.clone(),
+            spec: self.written.clone(),
+            params: serde_json::to_value(&run.params).unwrap_or(Value::Null),
+            results: serde_json::to_value(&run.results).unwrap_or(Value::Null),
+            labels: self.cr.metadata.labels.clone().unwrap_or_default(),
+            owner: self.cr.metadata.annotations.as_ref().and_then(|a| a.get(OWNER_ANNOTATION)).cloned().unwrap_or_default(),
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+        }
+    }
+
+    fn step_records(&self, run: &Run, status: &StepStatus, records: &mut Vec<Record>) {
+        let step = self.spec.and_then(|v| v.steps.iter().find(|s| s.name == status.name));
+        if status.attempt == 0 {
+            let row = StepRow { phase: status.phase.as_str().into(), terminal: true, reason: word(status.reason), finished_at: status.finished_at, ..empty_row(run, &status.name, 0) };
+            records.push(event(run, &row, status.phase.as_str(), status.finished_at));
+            records.push(Record::Step(Box::new(row)));
+            return;
+        }
+        for attempt in 1..=status.attempt {
+            if let Some(row) = self.attempt_row(run, status, step, attempt) {
+                if row.phase != "Void" {
+                    records.push(event(run, &row, "Started", row.started_at));
+                }
+                if row.terminal {
+                    records.push(event(run, &row, &row.phase, row.finished_at));
+                }
+                records.push(Record::Step(Box::new(row)));
+            }
+        }
+    }
+
+    fn attempt_row(&self, run: &Run, status: &StepStatus, step: Option<&ValidStep>, attempt: u32) -> Option<StepRow> {
+        let owner = Owner::of(self.cr);
+        let name = pod_name(&owner.name, &owner.uid, &run.id, &status.name, attempt);
+        let pod = self.facts.pods.get(&name).filter(|p| p.owned && !p.placeholder);
+        let end = status.ended.iter().find(|e| e.attempt == attempt);
+        let current = attempt == status.attempt;
+        if !current && end.is_none() && pod.is_none() {
+            return None;
+        }
+        let outcome = pod.zip(step).filter(|(p, _)| p.seen_to_end()).map(|(p, s)| outcome::conclude(p, s, None));
+        let (phase, terminal) = attempt_phase(status, current, end);
+        let mut row = StepRow {
+            phase: phase.into(),
+            terminal,
+            class: end.map(|e| e.class.as_str().into()),
+            reason: end.map(|e| e.reason.as_str().to_owned()).or_else(|| word(status.reason)),
+            message: message(end, outcome.as_ref()),
+            exit_code: end.and_then(|e| e.exit_code).or_else(|| pod.and_then(exit_code)),
+            pod: Some(name.clone()),
+            node: pod.and_then(|p| p.node.clone()).or_else(|| end.and_then(|e| e.node.clone())),
+            image: step.map(|s| s.image.clone()),
+            image_id: pod.and_then(|p| p.image_id.clone()),
+            outputs: outputs(outcome.as_ref(), status, current),
+            started_at: if current { status.since } else { pod.and_then(|p| p.created_at) },
+            finished_at: if terminal { end.map(|e| e.at).or(status.finished_at) } else { None },
+            ..empty_row(run, &status.name, attempt)
+        };
+        match self.facts.logs.get(&name) {
+            Some(Ok(log)) => row.log = Some(log.clone()),
+            Some(Err(why)) => row.log_unavailable = Some(why.clone()),
+            None => {}
+        }
+        Some(row)
+    }
+}
+
+fn word(reason: Option<Reason>) -> Option<String> {
+    reason.map(|r| r.as_str().to_owned())
+}
+
+fn message(end: Option<&AttemptEnd>, outcome: Option<&Outcome>) -> Option<String> {
+    match outcome {
+        Some(Outcome::Failed(failed)) => Some(failed.message.clone()),
+        Some(Outcome::Succeeded(_)) | None => end.map(|e| outcome::stopped(e.reason)).filter(|f| f.class != FailureClass::Stopped).map(|f| f.message),
+    }
+}
+
+fn exit_code(pod: &PodFact) -> Option<i32> {
+    match &pod.container {
+        ContainerFact::Ended { exit_code, .. } => Some(*exit_code),
+        ContainerFact::None | ContainerFact::Waiting { .. } | ContainerFact::Running { .. } => None,
+    }
+}
+
+fn outputs(outcome: Option<&Outcome>, status: &StepStatus, current: bool) -> Value {
+    let from = match outcome {
+        Some(Outcome::Succeeded(outputs)) => outputs,
+        Some(Outcome::Failed(_)) => return json!({}),
+        None if current => &status.outputs,
+        None => return json!({}),
+    };
+    Value::Object(from.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect::<Map<_, _>>())
+}
+
+/// The phase of one attempt, in the words of the steps table.
+fn attempt_phase(status: &StepStatus, current: bool, end: Option<&AttemptEnd>) -> (&'static str, bool) {
+    match end {
+        Some(end) => match end.class {
+            FailureClass::Void => ("Void", true),
+            FailureClass::Stopped => ("Cancelled", true),
+            FailureClass::UserError | FailureClass::Application | FailureClass::Infrastructure => ("Failed", true),
+        },
+        // An earlier attempt that is not listed any more was a failed one.
+        None if !current => ("Failed", true),
+        None => (status.phase.as_str(), status.phase.is_terminal()),
+    }
+}
+
+fn empty_row(run: &Run, step: &str, attempt: u32) -> StepRow {
+    StepRow {
+        run_id: run.id.clone(),
+        run_started_at: run.started_at,
+        step: step.to_owned(),
+        item: 0,
+        attempt: i32::try_from(attempt).unwrap_or(i32::MAX),
+        seq: run.seq,
+        phase: String::new(),
+        terminal: false,
+        class: None,
+        reason: None,
+        message: None,
+        exit_code: None,
+        pod: None,
+        node: None,
+        image: None,
+        image_id: None,
+        outputs: json!({}),
+        log: None,
+        log_unavailable: None,
+        started_at: None,
+        finished_at: None,
+    }
+}
+
+fn event(run: &Run, row: &StepRow, transition: &str, at: Option<Time>) -> Record {
+    Record::Event(EventRow {
+        run_id: run.id.clone(),
+        subject: format!("step/{}/{}", row.step, row.attempt),
+        transition: transition.to_owned(),
+        seq: run.seq,
+        at: at.unwrap_or(run.started_at),
+        reason: row.reason.clone().filter(|_| transition != "Started"),
+        message: row.message.clone().filter(|_| transition != "Started"),
+    })
+}
+
+fn run_events(run: &Run, phase: RunPhase) -> Vec<EventRow> {
+    let event = |transition: &str, at: Time, reason: Option<String>, message: Option<String>| EventRow {
+        run_id: run.id.clone(),
+        subject: "run".into(),
+        transition: transition.into(),
+        seq: run.seq,
+        at,
+        reason,
+        message,
+    };
+    let mut events = vec![event("Started", run.started_at, Some(run.trigger.as_str().to_owned()), None)];
+    if let Some(at) = run.finished_at.filter(|_| phase.is_terminal()) {
+        let failure = run.failure.as_ref();
+        events.push(event(phase.as_str(), at, failure.map(|f| f.reason.as_str().to_owned()), failure.map(|f| f.message.clone())));
+    }
+    events
+}

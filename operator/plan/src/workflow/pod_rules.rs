@@ -1,0 +1,84 @@
+//! Rules on pod settings that a schema cannot say.
+
+use hearth_crds::pod::{NodeOperator, NodeRequirement, PodSubset, Volume};
+
+const RESERVED: [&str; 3] = ["hearth.dev", "batch.kubernetes.io", "kueue.x-k8s.io"];
+const OWN_LABEL: &str = "app.kubernetes.io/managed-by";
+const OWN_VOLUMES: [&str; 4] = ["hearth", "work", "tmp", "shm"];
+
+/// The first rule that is broken: the field below `pod`, and what to do.
+pub(super) fn check(pod: &PodSubset) -> Result<(), (String, String)> {
+    metadata("labels", pod.labels.keys())?;
+    metadata("annotations", pod.annotations.keys())?;
+    for (key, value) in &pod.labels {
+        if !label_value(value) {
+            return broken(format!("labels[{key}]"), format!("`{value}` is not a label value: at most 63 letters, digits, dashes, dots and underscores, a letter or digit at both ends"));
+        }
+    }
+    if pod.gpu.as_ref().is_some_and(|g| g.count.unwrap_or(0) == 0 && (g.product.is_some() || g.memory.is_some())) && pod.gpu.as_ref().is_some_and(|g| g.count.is_none()) {
+        return broken("gpu.count", "is missing: say how many GPUs, or 0 for none");
+    }
+    for volume in &pod.volumes {
+        one_source(volume)?;
+    }
+    let known = |name: &str| pod.volumes.iter().any(|v| v.name == name);
+    for mount in &pod.volume_mounts {
+        if !known(&mount.name) {
+            return broken(format!("volumeMounts[{}].name", mount.mount_path), format!("there is no volume named {}: add it to pod.volumes", mount.name));
+        }
+        if ["/hearth", "/tmp", "/dev"].iter().any(|p| mount.mount_path == *p || mount.mount_path.starts_with(&format!("{p}/"))) {
+            return broken(format!("volumeMounts[{}].mountPath", mount.mount_path), "/hearth, /tmp and /dev are taken: choose another path");
+        }
+    }
+    for need in pod.affinity.iter().flat_map(|a| a.node_required.iter().chain(a.node_preferred.iter().map(|p| &p.require))) {
+        node_requirement(need)?;
+    }
+    Ok(())
+}
+
+fn broken<T>(field: impl Into<String>, message: impl Into<String>) -> Result<T, (String, String)> {
+    Err((field.into(), message.into()))
+}
+
+fn metadata<'a>(field: &str, keys: impl Iterator<Item = &'a String>) -> Result<(), (String, String)> {
+    for key in keys {
+        let prefix = key.split_once('/').map_or("", |(p, _)| p);
+        if key == OWN_LABEL || RESERVED.iter().any(|r| prefix == *r || prefix.ends_with(&format!(".{r}"))) {
+            return broken(format!("{field}[{key}]"), format!("the prefixes {} and the key {OWN_LABEL} are reserved: use another key", RESERVED.join(", ")));
+        }
+        let name = key.split_once('/').map_or(key.as_str(), |(_, n)| n);
+        if name.is_empty() || !label_value(name) {
+            return broken(format!("{field}[{key}]"), "is not a key: write prefix/name or name, at most 63 letters, digits, dashes, dots and underscores");
+        }
+    }
+    Ok(())
+}
+
+fn label_value(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let edge = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
+    text.len() <= 63 && text.chars().all(inner) && edge(text.chars().next()) && edge(text.chars().last())
+}
+
+fn one_source(volume: &Volume) -> Result<(), (String, String)> {
+    let given = [volume.empty_dir.is_some(), volume.pvc.is_some(), volume.config_map.is_some(), volume.secret.is_some(), volume.projected.is_some(), volume.ephemeral.is_some()];
+    if given.iter().filter(|g| **g).count() != 1 {
+        return broken(format!("volumes[{}]", volume.name), "give exactly one of emptyDir, pvc, configMap, secret, projected and ephemeral");
+    }
+    if OWN_VOLUMES.contains(&volume.name.as_str()) {
+        return broken(format!("volumes[{}].name", volume.name), format!("the names {} are taken: choose another", OWN_VOLUMES.join(", ")));
+    }
+    Ok(())
+}
+
+fn node_requirement(need: &NodeRequirement) -> Result<(), (String, String)> {
+    let ok = match need.operator {
+        NodeOperator::In | NodeOperator::NotIn => !need.values.is_empty(),
+        NodeOperator::Exists | NodeOperator::DoesNotExist => need.values.is_empty(),
+        NodeOperator::Gt | NodeOperator::Lt => matches!(need.values.as_slice(), [v] if v.parse::<i64>().is_ok()),
+    };
+    if ok {
+        return Ok(());
+    }
+    broken(format!("affinity[{}]", need.key), format!("the values do not fit operator {}: In and NotIn take at least one, Exists and DoesNotExist none, Gt and Lt one whole number", need.operator.as_str()))
+}

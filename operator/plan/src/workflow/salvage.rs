@@ -1,0 +1,80 @@
+//! Objects that cannot be handled: what can still be said and stored of them.
+
+use super::digest;
+use crate::{
+    kind::Env,
+    record::{EventRow, ObjectKey, Record, RunRow},
+};
+use hearth_crds::{
+    condition::{Condition, ConditionStatus, ConditionType, Reason},
+    time::Time,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+fn text(value: &Value, path: &str) -> Option<String> {
+    value.pointer(path).and_then(Value::as_str).map(str::to_owned)
+}
+
+fn time(value: &Value, path: &str) -> Option<Time> {
+    value.pointer(path).and_then(|v| serde_json::from_value(v.clone()).ok())
+}
+
+/// The rows of an object from its metadata and raw status, when it is let go. Empty when it never had a run.
+pub(super) fn records(raw: &Value, env: &Env) -> Vec<Record> {
+    let Some(id) = text(raw, "/status/run/id") else { return Vec::new() };
+    let object = ObjectKey {
+        kind: "Workflow".into(),
+        namespace: text(raw, "/metadata/namespace").unwrap_or_default(),
+        name: text(raw, "/metadata/name").unwrap_or_default(),
+        uid: text(raw, "/metadata/uid").unwrap_or_default(),
+    };
+    let phase = text(raw, "/status/phase").filter(|p| matches!(p.as_str(), "Succeeded" | "Failed" | "Cancelled")).unwrap_or_else(|| "Cancelled".into());
+    let started_at = time(raw, "/status/run/startedAt").or_else(|| time(raw, "/metadata/creationTimestamp")).unwrap_or(Time::from_millis(0));
+    let finished_at = time(raw, "/status/run/finishedAt").or_else(|| time(raw, "/metadata/deletionTimestamp"));
+    let seq = raw.pointer("/status/run/seq").and_then(Value::as_i64).unwrap_or(0).saturating_add(1);
+    let message = "the object could not be read any more when it was deleted: this is what its metadata and status said";
+    let event = EventRow { run_id: id.clone(), subject: "run".into(), transition: phase.clone(), seq, at: finished_at.unwrap_or(started_at), reason: Some(Reason::Poisoned.as_str().into()), message: Some(message.into()) };
+    let row = RunRow {
+        id,
+        cluster: env.cluster_id.clone(),
+        namespace_uid: env.namespace_uids.get(&object.namespace).cloned().unwrap_or_default(),
+        object,
+        number: raw.pointer("/status/run/number").and_then(Value::as_i64).unwrap_or(0),
+        seq,
+        terminal: true,
+        phase,
+        reason: Some(Reason::Poisoned.as_str().into()),
+        message: Some(message.into()),
+        trigger: text(raw, "/status/run/trigger").unwrap_or_default(),
+        revision: text(raw, "/status/run/revision").unwrap_or_default(),
+        digest: text(raw, "/status/run/digest").unwrap_or_else(|| format!("{}:", digest::DIGEST_VERSION)),
+        spec: raw.get("spec").cloned().unwrap_or(Value::Null),
+        params: raw.pointer("/status/run/params").cloned().unwrap_or_else(|| json!({})),
+        results: json!({}),
+        labels: BTreeMap::new(),
+        owner: String::new(),
+        started_at,
+        finished_at,
+    };
+    vec![Record::Run(Box::new(row)), Record::Event(event)]
+}
+
+/// The raw status with Stalled=True and Ready=False; everything else in it stays as it is.
+pub(super) fn poisoned(raw_status: Option<&Value>, generation: Option<i64>, message: &str, now: Time) -> Value {
+    let mut status = raw_status.filter(|s| s.is_object()).cloned().unwrap_or_else(|| json!({}));
+    let old = status.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let of = |kind: &str| old.iter().find(|c| c.get("type").and_then(Value::as_str) == Some(kind));
+    let condition = |type_: ConditionType, kind: &str, status: ConditionStatus, word: &str| {
+        let kept = of(kind).filter(|c| c.get("status").and_then(Value::as_str) == Some(word)).and_then(|c| time(c, "/lastTransitionTime"));
+        Condition { type_, status, reason: Reason::Poisoned.as_str().into(), message: message.chars().take(512).collect(), last_transition_time: kept.unwrap_or(now), observed_generation: generation }
+    };
+    let mut conditions: Vec<Value> = old.iter().filter(|c| !matches!(c.get("type").and_then(Value::as_str), Some("Ready" | "Stalled" | "Reconciling"))).cloned().collect();
+    conditions.push(json!(condition(ConditionType::Ready, "Ready", ConditionStatus::False, "False")));
+    conditions.push(json!(condition(ConditionType::Stalled, "Stalled", ConditionStatus::True, "True")));
+    if let Some(fields) = status.as_object_mut() {
+        fields.insert("conditions".into(), Value::Array(conditions));
+        fields.insert("reason".into(), json!(Reason::Poisoned.as_str()));
+    }
+    status
+}

@@ -1,0 +1,447 @@
+//! From a spec as written to a spec that can run: every name, type, duration and expression is checked once, here.
+
+use super::pod_rules;
+use crate::expr::{Checked, Env, Reference, StepType, Template, Type};
+use hearth_crds::{
+    duration::DurationText,
+    json::{Json, ValueType, type_name},
+    name::is_dns_label,
+    pod::{EnvSource, EnvVar, PodSubset},
+    workflow::{Logs, MAX_STEPS, Param, Retry, Step, WorkflowSpec},
+};
+use serde_json::{Map, Value};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// The longest params of a run, as JSON.
+pub const MAX_PARAMS: usize = 8 * 1024;
+/// The longest spec, as JSON: it must fit in its revision.
+pub const MAX_SPEC: usize = 512 * 1024;
+const DEFAULT_PARALLELISM: usize = 64;
+const DEFAULT_PENDING: Duration = Duration::from_secs(15 * 60);
+
+/// What is wrong with a spec: the field, what was found, and the fix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct Invalid {
+    /// Path of the field, for example `spec.steps[fit].needs`.
+    pub field: String,
+    /// What is wrong, and how to put it right.
+    pub message: String,
+}
+
+fn invalid<T>(field: impl Into<String>, message: impl Into<String>) -> Result<T, Invalid> {
+    Err(Invalid { field: field.into(), message: message.into() })
+}
+
+/// A spec that can run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Valid {
+    /// Params with their values.
+    pub params: Map<String, Value>,
+    /// Steps so that each comes after its needs, else in the order of the spec.
+    pub steps: Vec<ValidStep>,
+    /// The most pods at one time.
+    pub parallelism: usize,
+    /// Stop at the first failed step.
+    pub fail_fast: bool,
+    /// Limit of the whole run.
+    pub timeout: Option<Duration>,
+    /// Limit of waiting for room, quota or image.
+    pub pending_timeout: Duration,
+    /// Results by name.
+    pub results: BTreeMap<String, Checked>,
+}
+
+/// A step that can run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidStep {
+    /// Name.
+    pub name: String,
+    /// Steps that must end well first.
+    pub needs: Vec<String>,
+    /// Condition.
+    pub when: Option<Checked>,
+    /// Image as written.
+    pub image: String,
+    /// Command.
+    pub command: Vec<Checked>,
+    /// Arguments.
+    pub args: Vec<Checked>,
+    /// Environment.
+    pub env: Vec<(String, ValidEnv)>,
+    /// Pod settings, the step's over the spec's.
+    pub pod: PodSubset,
+    /// When to try again.
+    pub retry: RetryPolicy,
+    /// Limit of an attempt.
+    pub timeout: Option<Duration>,
+    /// Declared outputs.
+    pub outputs: BTreeMap<String, ValueType>,
+    /// Outputs that somebody reads: these are kept in status.
+    pub kept: BTreeSet<String>,
+    /// Whether succeeded attempts keep their log too.
+    pub keep_log: bool,
+}
+
+/// The value of a variable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ValidEnv {
+    /// Text, perhaps with expressions.
+    Text(Checked),
+    /// From somewhere else.
+    Source(EnvSource),
+}
+
+/// When a failed attempt is followed by another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryPolicy {
+    /// Further attempts after application failures.
+    pub limit: u32,
+    /// First pause.
+    pub base: Duration,
+    /// Growth of the pause.
+    pub factor: u32,
+    /// Longest pause.
+    pub max: Duration,
+    /// Exit codes that are tried again; empty for all.
+    pub exit_codes: BTreeSet<i32>,
+    /// Stay off nodes where attempts failed.
+    pub avoid_node: bool,
+}
+
+impl RetryPolicy {
+    /// The pause after the `failures`-th failure: `base · factor^(failures − 1)`, at most `max`.
+    #[must_use]
+    pub fn pause(&self, failures: u32) -> Duration {
+        let factor = self.factor.saturating_pow(failures.saturating_sub(1).min(32));
+        self.base.saturating_mul(factor).min(self.max)
+    }
+}
+
+/// Checks `spec` and applies the defaults that the fields' texts name.
+///
+/// # Errors
+/// The first thing that is wrong, in the order of the spec.
+pub fn validate(spec: &WorkflowSpec) -> Result<Valid, Invalid> {
+    let size = serde_json::to_vec(spec).map_or(usize::MAX, |v| v.len());
+    if size > MAX_SPEC {
+        return invalid("spec", format!("is {size} bytes of JSON, at most {MAX_SPEC} fit in its revision: move data out of the spec"));
+    }
+    let params = params(&spec.params)?;
+    names(spec)?;
+    let order = topological(&spec.steps)?;
+    let ancestors = ancestors(&spec.steps, &order);
+    let mut steps = Vec::with_capacity(order.len());
+    for index in &order {
+        let Some(step) = spec.steps.get(*index) else { continue };
+        steps.push(valid_step(spec, step, ancestors.get(step.name.as_str()))?);
+    }
+    let results = results(spec)?;
+    keep_outputs(&mut steps, &results);
+    Ok(Valid {
+        params,
+        steps,
+        parallelism: spec.parallelism.map_or(DEFAULT_PARALLELISM, |n| n as usize),
+        fail_fast: spec.fail_fast.unwrap_or(false),
+        timeout: duration("spec.timeout", spec.timeout.as_ref())?,
+        pending_timeout: duration("spec.pendingTimeout", spec.pending_timeout.as_ref())?.unwrap_or(DEFAULT_PENDING),
+        results,
+    })
+}
+
+fn duration(field: &str, text: Option<&DurationText>) -> Result<Option<Duration>, Invalid> {
+    match text.map(DurationText::parse).transpose() {
+        Ok(Some(Duration::ZERO)) => invalid(field, "must be longer than 0"),
+        Ok(d) => Ok(d),
+        Err(e) => invalid(field, e.to_string()),
+    }
+}
+
+fn params(declared: &[Param]) -> Result<Map<String, Value>, Invalid> {
+    let mut values = Map::new();
+    for param in declared {
+        let field = format!("spec.params[{}]", param.name);
+        let Some(Json(value)) = &param.default else {
+            return invalid(format!("{field}.default"), format!("param {} has no value: give it a default", param.name));
+        };
+        let wanted = param.type_.unwrap_or(ValueType::String);
+        if !wanted.admits(value) {
+            let found = type_name(value);
+            return invalid(format!("{field}.default"), format!("is {found}, but the declared type is {wanted}: change the value, or set type: {found}"));
+        }
+        in_range(&field, param, value)?;
+        if values.insert(param.name.clone(), value.clone()).is_some() {
+            return invalid(field, "this name is declared twice: rename one of them");
+        }
+    }
+    let size = serde_json::to_vec(&values).map_or(usize::MAX, |v| v.len());
+    if size > MAX_PARAMS {
+        return invalid("spec.params", format!("are {size} bytes of JSON, at most {MAX_PARAMS} are allowed: put data into a volume or an image"));
+    }
+    Ok(values)
+}
+
+fn in_range(field: &str, param: &Param, value: &Value) -> Result<(), Invalid> {
+    let bounded = param.minimum.is_some() || param.maximum.is_some();
+    let numeric = matches!(param.type_, Some(ValueType::Integer | ValueType::Number));
+    if bounded && !numeric {
+        return invalid(field, "minimum and maximum need type: integer or type: number");
+    }
+    let Some(number) = value.as_f64() else { return Ok(()) };
+    if let Some(minimum) = param.minimum.filter(|m| number < *m) {
+        return invalid(format!("{field}.default"), format!("is {value}, below the minimum {minimum}: use a value from {minimum} up"));
+    }
+    if let Some(maximum) = param.maximum.filter(|m| number > *m) {
+        return invalid(format!("{field}.default"), format!("is {value}, above the maximum {maximum}: use a value up to {maximum}"));
+    }
+    Ok(())
+}
+
+fn names(spec: &WorkflowSpec) -> Result<(), Invalid> {
+    if spec.steps.is_empty() {
+        return invalid("spec.steps", "there is no step: add at least one");
+    }
+    if spec.steps.len() > MAX_STEPS {
+        return invalid("spec.steps", format!("there are {} steps, at most {MAX_STEPS} are allowed", spec.steps.len()));
+    }
+    let mut known = BTreeSet::new();
+    for step in &spec.steps {
+        if !is_dns_label(&step.name) || step.name.len() > 52 {
+            return invalid(format!("spec.steps[{}].name", step.name), "is not a DNS label of at most 52 characters: use lower-case letters, digits and dashes");
+        }
+        if !known.insert(step.name.as_str()) {
+            return invalid(format!("spec.steps[{}].name", step.name), "this name is used twice: rename one of the steps");
+        }
+    }
+    for step in &spec.steps {
+        for need in &step.needs {
+            if !known.contains(need.as_str()) {
+                let all = spec.steps.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
+                return invalid(format!("spec.steps[{}].needs", step.name), format!("there is no step named {need}: the steps are {all}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Kahn's algorithm, stable in the order of the spec.
+fn topological(steps: &[Step]) -> Result<Vec<usize>, Invalid> {
+    let mut done: BTreeSet<&str> = BTreeSet::new();
+    let mut order = Vec::with_capacity(steps.len());
+    while order.len() < steps.len() {
+        let next = steps.iter().enumerate().find(|(_, s)| !done.contains(s.name.as_str()) && s.needs.iter().all(|n| done.contains(n.as_str())));
+        let Some((index, step)) = next else {
+            let cycle = cycle(steps, &done);
+            return invalid(format!("spec.steps[{}].needs", cycle.first().copied().unwrap_or_default()), format!("the steps need each other in a circle: {}: remove one of these needs", cycle.join(" → ")));
+        };
+        done.insert(&step.name);
+        order.push(index);
+    }
+    Ok(order)
+}
+
+/// One circle among the steps that are not done, its first step repeated at the end.
+fn cycle<'a>(steps: &'a [Step], done: &BTreeSet<&str>) -> Vec<&'a str> {
+    let open = |name: &str| steps.iter().find(|s| s.name == name && !done.contains(s.name.as_str()));
+    let mut path: Vec<&str> = Vec::new();
+    let mut at = steps.iter().find(|s| !done.contains(s.name.as_str()));
+    while let Some(step) = at {
+        if let Some(start) = path.iter().position(|n| *n == step.name) {
+            let mut circle: Vec<&str> = path.split_off(start);
+            circle.push(&step.name);
+            return circle;
+        }
+        path.push(&step.name);
+        at = step.needs.iter().find_map(|n| open(n));
+    }
+    path
+}
+
+fn ancestors<'a>(steps: &'a [Step], order: &[usize]) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+    let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for step in order.iter().filter_map(|i| steps.get(*i)) {
+        let mut mine: BTreeSet<&str> = step.needs.iter().map(String::as_str).collect();
+        for need in &step.needs {
+            mine.extend(all.get(need.as_str()).into_iter().flatten());
+        }
+        all.insert(&step.name, mine);
+    }
+    all
+}
+
+fn expr_type(of: ValueType) -> Type {
+    match of {
+        ValueType::String => Type::String,
+        ValueType::Integer => Type::Int,
+        ValueType::Number => Type::Double,
+        ValueType::Boolean => Type::Bool,
+        ValueType::Array => Type::list(Type::Dyn),
+        ValueType::Object => Type::Map,
+    }
+}
+
+/// What expressions may read: all params, and the steps in `ended`.
+fn expr_env(spec: &WorkflowSpec, ended: impl Fn(&str) -> bool) -> Env {
+    let mut env = Env::new();
+    for param in &spec.params {
+        env = env.param(&param.name, expr_type(param.type_.unwrap_or(ValueType::String)));
+    }
+    for step in &spec.steps {
+        env = if ended(&step.name) {
+            let outputs = step.outputs.iter().map(|o| (o.name.clone(), expr_type(o.type_.unwrap_or(ValueType::String)))).collect();
+            env.step(&step.name, StepType { outputs, may_be_skipped: step.when.is_some() })
+        } else {
+            env.step_not_needed(&step.name)
+        };
+    }
+    env
+}
+
+fn valid_step(spec: &WorkflowSpec, step: &Step, ancestors: Option<&BTreeSet<&str>>) -> Result<ValidStep, Invalid> {
+    let at = |field: &str| format!("spec.steps[{}].{field}", step.name);
+    let env = expr_env(spec, |name| ancestors.is_some_and(|a| a.contains(name)));
+    let Some(image) = step.image.as_ref().or(spec.image.as_ref()) else {
+        return invalid(at("image"), "there is no image: set it here, or spec.image for all steps");
+    };
+    if image.trim().is_empty() || image.chars().any(char::is_whitespace) {
+        return invalid(at("image"), format!("`{image}` is not an image: write registry/name:tag or registry/name@sha256:…"));
+    }
+    let pod = merge_pod(spec.pod.as_ref(), step.pod.as_ref());
+    pod_rules::check(&pod).map_err(|(field, message)| Invalid { field: at(&format!("pod.{field}")), message })?;
+    let mut outputs = BTreeMap::new();
+    for output in &step.outputs {
+        if outputs.insert(output.name.clone(), output.type_.unwrap_or(ValueType::String)).is_some() {
+            return invalid(at(&format!("outputs[{}]", output.name)), "this name is declared twice: rename one of them");
+        }
+    }
+    Ok(ValidStep {
+        name: step.name.clone(),
+        needs: step.needs.clone(),
+        when: step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(&env))).transpose()?,
+        image: image.clone(),
+        command: texts(&at("command"), &step.command, &env)?,
+        args: texts(&at("args"), &step.args, &env)?,
+        env: env_vars(&at("env"), &spec.env, &step.env, &env)?,
+        pod,
+        retry: retry(&at("retry"), step.retry.as_ref())?,
+        timeout: duration(&at("timeout"), step.timeout.as_ref())?,
+        outputs,
+        kept: BTreeSet::new(),
+        keep_log: matches!(step.logs, Some(Logs::Keep)),
+    })
+}
+
+fn check(field: &str, text: &str, how: impl Fn(&Template) -> Result<Checked, crate::expr::ExprError>) -> Result<Checked, Invalid> {
+    Template::parse(text).and_then(|t| how(&t)).map_err(|e| Invalid { field: field.to_owned(), message: e.to_string() })
+}
+
+fn texts(field: &str, list: &[String], env: &Env) -> Result<Vec<Checked>, Invalid> {
+    list.iter().enumerate().map(|(i, text)| check(&format!("{field}[{i}]"), text, |t| t.check_text(env))).collect()
+}
+
+fn env_vars(field: &str, spec: &[EnvVar], step: &[EnvVar], env: &Env) -> Result<Vec<(String, ValidEnv)>, Invalid> {
+    let inherited = spec.iter().filter(|v| !step.iter().any(|s| s.name == v.name));
+    let mut vars = Vec::new();
+    for var in inherited.chain(step) {
+        let at = format!("{field}[{}]", var.name);
+        let value = match (&var.value, &var.value_from) {
+            (Some(_), Some(_)) => return invalid(at, "give value or valueFrom, not both"),
+            (None, Some(source)) => ValidEnv::Source(source.clone()),
+            (text, None) => ValidEnv::Text(check(&format!("{at}.value"), text.as_deref().unwrap_or_default(), |t| t.check_text(env))?),
+        };
+        vars.push((var.name.clone(), value));
+    }
+    Ok(vars)
+}
+
+fn retry(field: &str, retry: Option<&Retry>) -> Result<RetryPolicy, Invalid> {
+    let retry = retry.cloned().unwrap_or_default();
+    let backoff = retry.backoff.unwrap_or_default();
+    let base = duration(&format!("{field}.backoff.base"), backoff.base.as_ref())?.unwrap_or(Duration::from_secs(5));
+    let max = duration(&format!("{field}.backoff.max"), backoff.max.as_ref())?.unwrap_or(Duration::from_secs(300));
+    if backoff.max.is_some() && max < base {
+        return invalid(format!("{field}.backoff.max"), "is shorter than the first pause: raise max or lower base");
+    }
+    Ok(RetryPolicy {
+        limit: retry.limit.unwrap_or(0),
+        base,
+        factor: backoff.factor.unwrap_or(2).max(1),
+        max: max.max(base),
+        exit_codes: retry.exit_codes.iter().copied().collect(),
+        avoid_node: retry.avoid_node.unwrap_or(false),
+    })
+}
+
+fn results(spec: &WorkflowSpec) -> Result<BTreeMap<String, Checked>, Invalid> {
+    let env = expr_env(spec, |_| true);
+    spec.results.iter().map(|(name, text)| Ok((name.clone(), check(&format!("spec.results.{name}"), &text.0, |t| t.check(&env))?))).collect()
+}
+
+/// Marks the outputs that some expression reads.
+fn keep_outputs(steps: &mut [ValidStep], results: &BTreeMap<String, Checked>) {
+    let mut read: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut whole: BTreeSet<String> = BTreeSet::new();
+    let of_steps = steps.iter().flat_map(ValidStep::expressions);
+    for reference in of_steps.chain(results.values()).flat_map(|c| c.template().references()) {
+        match reference {
+            Reference::StepOutput { step, output } => {
+                read.entry(step).or_default().insert(output);
+            }
+            Reference::StepOutputs { step } => {
+                whole.insert(step);
+            }
+            Reference::Param(_) | Reference::StepPhase(_) | Reference::RunId | Reference::RunNumber | Reference::Now => {}
+        }
+    }
+    for step in steps {
+        step.kept = if whole.contains(&step.name) { step.outputs.keys().cloned().collect() } else { read.remove(&step.name).unwrap_or_default() };
+    }
+}
+
+impl ValidStep {
+    /// Every expression of the step.
+    pub fn expressions(&self) -> impl Iterator<Item = &Checked> {
+        let env = self.env.iter().filter_map(|(_, value)| match value {
+            ValidEnv::Text(text) => Some(text),
+            ValidEnv::Source(_) => None,
+        });
+        self.when.iter().chain(&self.command).chain(&self.args).chain(env)
+    }
+}
+
+/// The step's settings over the spec's, field by field.
+fn merge_pod(spec: Option<&PodSubset>, step: Option<&PodSubset>) -> PodSubset {
+    let base = spec.cloned().unwrap_or_default();
+    let own = step.cloned().unwrap_or_default();
+    fn list<T>(own: Vec<T>, base: Vec<T>) -> Vec<T> {
+        if own.is_empty() { base } else { own }
+    }
+    fn map(own: BTreeMap<String, String>, mut base: BTreeMap<String, String>) -> BTreeMap<String, String> {
+        base.extend(own);
+        base
+    }
+    PodSubset {
+        resources: own.resources.or(base.resources),
+        gpu: own.gpu.or(base.gpu),
+        node_selector: map(own.node_selector, base.node_selector),
+        tolerations: list(own.tolerations, base.tolerations),
+        affinity: own.affinity.or(base.affinity),
+        topology_spread: list(own.topology_spread, base.topology_spread),
+        priority_class_name: own.priority_class_name.or(base.priority_class_name),
+        runtime_class_name: own.runtime_class_name.or(base.runtime_class_name),
+        scheduler_name: own.scheduler_name.or(base.scheduler_name),
+        image_pull_secrets: list(own.image_pull_secrets, base.image_pull_secrets),
+        run_as_user: own.run_as_user.or(base.run_as_user),
+        fs_group: own.fs_group.or(base.fs_group),
+        shm: own.shm.or(base.shm),
+        env_from: list(own.env_from, base.env_from),
+        volumes: list(own.volumes, base.volumes),
+        volume_mounts: list(own.volume_mounts, base.volume_mounts),
+        termination_grace_period_seconds: own.termination_grace_period_seconds.or(base.termination_grace_period_seconds),
+        labels: map(own.labels, base.labels),
+        annotations: map(own.annotations, base.annotations),
+    }
+}
