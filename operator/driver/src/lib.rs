@@ -1,1 +1,48 @@
-//! The only Kubernetes IO, generic over Kind.
+//! The only Kubernetes IO, written once and generic over [`hearth_plan::Kind`].
+//!
+//! A pass gathers what the caches show, asks the kind what to do, patches the status once, creates what the accepted
+//! status intends, and hands the rows to the store. It makes no decision of its own and waits for nothing.
+//! `protocol.md` says why each step stands where it stands.
+
+#![cfg_attr(test, allow(missing_docs, reason = "tests document themselves"))]
+
+mod actions;
+mod calls;
+pub mod client;
+mod clock;
+mod common;
+mod controller;
+pub mod error;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
+pub mod fate;
+pub mod lease;
+mod logs;
+pub mod metrics;
+mod owner;
+mod park;
+mod pods;
+mod post;
+mod reconcile;
+mod records;
+mod revisions;
+mod shared;
+mod watch;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use controller::run;
+pub use error::{Class, Error};
+pub use metrics::DriverMetrics;
+pub use shared::{Settings, Shared};
+
+/// Marks a place where a test build may stop the process. Nothing at all in a build without the feature.
+macro_rules! failpoint {
+    ($name:literal) => {
+        #[cfg(feature = "failpoints")]
+        $crate::failpoint::hit($name);
+    };
+}
+pub(crate) use failpoint;

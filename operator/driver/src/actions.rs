@@ -1,0 +1,180 @@
+//! What is done beside creating: each action is one request, with a precondition wherever there can be one.
+
+use crate::{error::Error, logs, pods::PodView, post::Parent, revisions::RevisionView, shared::Shared};
+use futures::{TryStreamExt, stream};
+use hearth_crds::{FINALIZER, condition::Reason, label};
+use hearth_plan::Action;
+use k8s_openapi::{
+    api::{
+        apps::v1::ControllerRevision,
+        core::v1::{Event, EventSource, ObjectReference, Pod},
+    },
+    apimachinery::pkg::apis::meta::v1::Time as MetaTime,
+};
+use kube::{Resource, api::ObjectMeta};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Requests of one object that are under way at the same time.
+const AT_ONCE: usize = 8;
+
+/// The object that acts, as its metadata say.
+pub(crate) struct Actor<'a, Cr> {
+    pub(crate) cr: &'a Cr,
+    pub(crate) parent: &'a Parent,
+}
+
+impl Shared {
+    /// Does what must be done before the status is patched. Answers the object as it is then, if that changed it.
+    pub(crate) async fn before<Cr>(&self, cr: &Cr, parent: &Parent, actions: &[(Action, Reason)]) -> Result<(Option<Cr>, bool), Error>
+    where
+        Cr: Resource<DynamicType = ()> + serde::de::DeserializeOwned,
+    {
+        let (mut newest, mut done) = (None, false);
+        for (action, _) in actions.iter().filter(|(a, _)| a.before_patch()) {
+            done = true;
+            match action {
+                Action::AddFinalizer => newest = Some(self.set_finalizer(newest.as_ref().unwrap_or(cr), true).await?),
+                Action::PostRevision(revision) => self.post_revision(&parent.namespace, revision).await?,
+                Action::RemoveFinalizer
+                | Action::CountLostRecord { .. }
+                | Action::DeleteRevision { .. }
+                | Action::DeletePod { .. }
+                | Action::DeleteRunPods { .. }
+                | Action::Relabel { .. }
+                | Action::ReadLog { .. }
+                | Action::PublishEvent { .. } => {}
+            }
+        }
+        Ok((newest, done))
+    }
+
+    /// Does the rest. The finalizer goes last, and only when all else is done.
+    pub(crate) async fn after<Cr>(self: &Arc<Self>, actor: Actor<'_, Cr>, actions: &[(Action, Reason)]) -> Result<(), Error>
+    where
+        Cr: Resource<DynamicType = ()> + serde::de::DeserializeOwned + Sync,
+    {
+        let rest = actions.iter().filter(|(a, _)| !a.before_patch() && *a != Action::RemoveFinalizer);
+        stream::iter(rest.map(Ok)).try_for_each_concurrent(AT_ONCE, |(action, reason)| self.act(&actor, action, *reason)).await?;
+        if actions.iter().any(|(a, _)| *a == Action::RemoveFinalizer) {
+            self.set_finalizer(actor.cr, false).await.map(|_| ()).or_else(|e| if e.is_absent() { Ok(()) } else { Err(e) })?;
+        }
+        Ok(())
+    }
+
+    async fn act<Cr: Resource<DynamicType = ()>>(self: &Arc<Self>, actor: &Actor<'_, Cr>, action: &Action, reason: Reason) -> Result<(), Error> {
+        let (namespace, uid) = (actor.parent.namespace.as_str(), actor.parent.uid.as_str());
+        match action {
+            Action::AddFinalizer | Action::PostRevision(_) | Action::RemoveFinalizer => Ok(()),
+            Action::CountLostRecord { run_id } => {
+                self.metrics.lost.inc();
+                tracing::error!(namespace, name = actor.cr.meta().name, run_id, "the record of this run is lost: the store was away for longer than history.onDelete allows");
+                Ok(())
+            }
+            Action::DeleteRevision { name, uid } => self.calls.delete::<ControllerRevision>(namespace, name, uid).await,
+            Action::DeletePod { name, uid } => {
+                self.metrics.strays.inc();
+                self.calls.delete::<Pod>(namespace, name, uid).await
+            }
+            Action::DeleteRunPods { run_id } => self.calls.delete_selected::<Pod>(namespace, &run_selector(run_id)).await,
+            Action::Relabel { name, uid, labels } => {
+                let patch = json!({"metadata": {"uid": uid, "labels": labels}});
+                match self.calls.patch::<Pod, PodView>(namespace, name, &patch).await {
+                    Ok(view) => self.world.pod_seen(&view),
+                    Err(Error::Refused { status, .. }) if matches!(status.code, 404 | 409) => {}
+                    Err(e) => return Err(e),
+                }
+                Ok(())
+            }
+            Action::ReadLog { name } => {
+                logs::read(self, uid, namespace, name);
+                Ok(())
+            }
+            Action::PublishEvent { warning, message } => {
+                self.publish(actor, *warning, reason, message).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds or takes away our finalizer and leaves all others as they are.
+    pub(crate) async fn set_finalizer<Cr>(&self, cr: &Cr, held: bool) -> Result<Cr, Error>
+    where
+        Cr: Resource<DynamicType = ()> + serde::de::DeserializeOwned,
+    {
+        let meta = cr.meta();
+        let patch = finalizer_patch(meta, held);
+        self.calls.patch::<Cr, Cr>(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default(), &patch).await
+    }
+
+    /// A revision's name is the digest of its content: that it exists already is success.
+    async fn post_revision(&self, namespace: &str, revision: &ControllerRevision) -> Result<(), Error> {
+        if !self.leadership.fresh() {
+            return Err(Error::LeaseStale);
+        }
+        match self.calls.create::<ControllerRevision, RevisionView>(namespace, revision).await {
+            Ok(view) => {
+                self.world.revision_seen(&view);
+                Ok(())
+            }
+            Err(Error::Refused { status, .. }) if status.is_already_exists() => {
+                // The cache lags, or somebody took its label away, so that the watch will never show it.
+                let name = revision.metadata.name.as_deref().unwrap_or_default();
+                self.calls.find::<ControllerRevision, RevisionView>(namespace, name).await?.iter().for_each(|r| self.world.revision_seen(r));
+                Ok(())
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Best effort: an Event that cannot be written must hold nothing up.
+    async fn publish<Cr: Resource<DynamicType = ()>>(&self, actor: &Actor<'_, Cr>, warning: bool, reason: Reason, message: &str) {
+        let event = event_of(actor.cr.meta(), &Cr::kind(&()), &Cr::api_version(&()), warning, reason, message);
+        if let Err(error) = self.calls.create::<Event, Value>(&actor.parent.namespace, &event).await {
+            tracing::info!(namespace = actor.parent.namespace, %error, "an Event was not written");
+        }
+    }
+}
+
+pub(crate) fn finalizer_patch(meta: &ObjectMeta, held: bool) -> Value {
+    let mut finalizers: Vec<&str> = meta.finalizers.iter().flatten().map(String::as_str).filter(|f| *f != FINALIZER).collect();
+    if held {
+        finalizers.push(FINALIZER);
+    }
+    json!({"metadata": {"uid": meta.uid, "resourceVersion": meta.resource_version, "finalizers": finalizers}})
+}
+
+/// The pods that worked for a run; its placeholders carry another role and stay.
+fn run_selector(run_id: &str) -> String {
+    format!("{}={},{}={run_id},{}={}", label::MANAGED_BY, label::MANAGED_BY_VALUE, label::RUN, label::ROLE, label::ROLE_ATTEMPT)
+}
+
+fn event_of(meta: &ObjectMeta, kind: &str, api_version: &str, warning: bool, reason: Reason, message: &str) -> Event {
+    let now = MetaTime(crate::clock::now().timestamp());
+    Event {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{}-", meta.name.as_deref().unwrap_or("object"))),
+            namespace: meta.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        involved_object: ObjectReference {
+            api_version: Some(api_version.to_owned()),
+            kind: Some(kind.to_owned()),
+            name: meta.name.clone(),
+            namespace: meta.namespace.clone(),
+            uid: meta.uid.clone(),
+            resource_version: meta.resource_version.clone(),
+            ..ObjectReference::default()
+        },
+        type_: Some(if warning { "Warning" } else { "Normal" }.to_owned()),
+        reason: Some(reason.as_str().to_owned()),
+        message: Some(message.chars().take(1024).collect()),
+        source: Some(EventSource { component: Some("hearth".to_owned()), host: None }),
+        reporting_component: Some("hearth.dev/operator".to_owned()),
+        reporting_instance: Some("hearth".to_owned()),
+        first_timestamp: Some(now.clone()),
+        last_timestamp: Some(now),
+        count: Some(1),
+        ..Event::default()
+    }
+}

@@ -1,0 +1,129 @@
+//! Requests to the API server, each with a time-out and an error that says what was asked.
+
+use crate::error::Error;
+use http::Request as HttpRequest;
+use kube::{
+    Client, Resource,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    core::{ObjectList, Request, params::GetParams},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::time::Duration;
+
+type Built = Result<HttpRequest<Vec<u8>>, kube::core::request::Error>;
+
+/// The API server, as the driver talks to it.
+#[derive(Clone)]
+pub(crate) struct Calls {
+    client: Client,
+    timeout: Duration,
+}
+
+/// Where objects of a type are.
+fn url<R: Resource<DynamicType = ()>>(namespace: &str) -> String {
+    R::url_path(&(), (!namespace.is_empty()).then_some(namespace))
+}
+
+impl Calls {
+    pub(crate) fn new(client: Client, timeout: Duration) -> Self {
+        Self { client, timeout }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// GET without a resourceVersion: the answer is as new as etcd. None when it is not there.
+    pub(crate) async fn get<R: Resource<DynamicType = ()>, T: DeserializeOwned>(&self, namespace: &str, name: &str) -> Result<Option<T>, Error> {
+        let what = format!("GET {} {namespace}/{name}", R::kind(&()));
+        match self.send(what, Request::new(url::<R>(namespace)).get(name, &GetParams::default())).await {
+            Ok(found) => Ok(Some(found)),
+            Err(e) if e.is_absent() => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// LIST of the one object with that name, for types of which we may not GET one.
+    pub(crate) async fn find<R, T>(&self, namespace: &str, name: &str) -> Result<Option<T>, Error>
+    where
+        R: Resource<DynamicType = ()>,
+        T: Resource<DynamicType = ()> + Clone + DeserializeOwned,
+    {
+        let what = format!("LIST {} {namespace}/{name}", R::kind(&()));
+        let request = Request::new(url::<R>(namespace)).list(&ListParams::default().fields(&format!("metadata.name={name}")));
+        Ok(self.send::<ObjectList<T>>(what, request).await?.items.pop())
+    }
+
+    /// POST.
+    pub(crate) async fn create<R: Resource<DynamicType = ()>, T: DeserializeOwned>(&self, namespace: &str, body: &impl Serialize) -> Result<T, Error> {
+        let what = format!("POST {} in {namespace}", R::kind(&()));
+        let body = serde_json::to_vec(body).map_err(|e| Error::Unsendable { what: what.clone(), cause: e.to_string() })?;
+        self.send(what, Request::new(url::<R>(namespace)).create(&PostParams::default(), body)).await
+    }
+
+    /// PATCH of the object.
+    pub(crate) async fn patch<R: Resource<DynamicType = ()>, T: DeserializeOwned>(&self, namespace: &str, name: &str, merge: &Value) -> Result<T, Error> {
+        let what = format!("PATCH {} {namespace}/{name}", R::kind(&()));
+        self.send(what, Request::new(url::<R>(namespace)).patch(name, &PatchParams::default(), &Patch::Merge(merge))).await
+    }
+
+    /// PATCH of the whole status, refused when the object is not at `version` any more.
+    ///
+    /// A JSON patch, since a merge patch cannot set an exact set of fields. Writing the version rather than testing it
+    /// makes the answer to a stale one a 409.
+    pub(crate) async fn replace_status<R: Resource<DynamicType = ()>, T: DeserializeOwned>(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: &str,
+        status: &impl Serialize,
+    ) -> Result<T, Error> {
+        let what = format!("PATCH status of {} {namespace}/{name}", R::kind(&()));
+        let unsendable = |cause: String| Error::Unsendable { what: what.clone(), cause };
+        let status = serde_json::to_value(status).map_err(|e| unsendable(e.to_string()))?;
+        let ops = serde_json::json!([
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "add", "path": "/status", "value": status},
+        ]);
+        let body = serde_json::to_vec(&ops).map_err(|e| unsendable(e.to_string()))?;
+        let request = HttpRequest::patch(format!("{}/{name}/status", url::<R>(namespace)))
+            .header(http::header::ACCEPT, "application/json")
+            .header(http::header::CONTENT_TYPE, "application/json-patch+json")
+            .body(body)
+            .map_err(|e| unsendable(e.to_string()))?;
+        self.send(what, Ok(request)).await
+    }
+
+    /// DELETE of the object with that UID and no other. Not there, or another one by now, is success.
+    pub(crate) async fn delete<R: Resource<DynamicType = ()>>(&self, namespace: &str, name: &str, uid: &str) -> Result<(), Error> {
+        let what = format!("DELETE {} {namespace}/{name}", R::kind(&()));
+        let preconditions = Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None });
+        let params = DeleteParams { preconditions, ..DeleteParams::default() };
+        match self.send::<Value>(what, Request::new(url::<R>(namespace)).delete(name, &params)).await {
+            Ok(_) => Ok(()),
+            Err(Error::Refused { status, .. }) if matches!(status.code, 404 | 409) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// DELETE of all that the labels select.
+    pub(crate) async fn delete_selected<R: Resource<DynamicType = ()>>(&self, namespace: &str, labels: &str) -> Result<(), Error> {
+        let what = format!("DELETE {} in {namespace} with {labels}", R::kind(&()));
+        let request = Request::new(url::<R>(namespace)).delete_collection(&DeleteParams::default(), &ListParams::default().labels(labels));
+        self.send::<Value>(what, request).await.map(|_| ())
+    }
+
+    async fn send<T: DeserializeOwned>(&self, what: String, request: Built) -> Result<T, Error> {
+        let request = match request {
+            Ok(request) => request,
+            Err(e) => return Err(Error::Unsendable { what, cause: e.to_string() }),
+        };
+        match tokio::time::timeout(self.timeout, self.client.request::<T>(request)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(kube::Error::Api(status))) => Err(Error::Refused { what, status }),
+            Ok(Err(e)) => Err(Error::NoAnswer { what, cause: e.to_string() }),
+            Err(_) => Err(Error::NoAnswer { what, cause: format!("no answer within {:?}", self.timeout) }),
+        }
+    }
+}

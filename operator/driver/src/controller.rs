@@ -1,0 +1,300 @@
+//! A kind's controller: its watch, its queue, and what it remembers of each object.
+
+use crate::{
+    common::Common,
+    error::{Class, Error},
+    metrics::ErrorLabels,
+    owner::{Key, Wake},
+    park::{park, uid_of, words},
+    pods::version_of,
+    reconcile::{Next, reconcile},
+    shared::Shared,
+};
+use futures::{FutureExt, StreamExt, future};
+use hearth_plan::Kind;
+use kube::{
+    Api, Resource,
+    core::DeserializeGuard,
+    runtime::{
+        WatchStreamExt, applier,
+        controller::{Action, Config, Error as ApplierError},
+        reflector::{ObjectRef, store},
+        watcher::{self, Event},
+    },
+};
+use std::{
+    collections::{BTreeSet, HashMap},
+    convert::Infallible,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::mpsc;
+
+const BACKOFF_BASE: Duration = Duration::from_millis(200);
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// A conflict means that the watch is about to bring a newer object.
+const AFTER_CONFLICT: Duration = Duration::from_millis(100);
+/// A parked object is looked at again now and then, without being asked.
+const PARKED: Duration = Duration::from_secs(600);
+
+/// Memory of one object that only its own kind's controller needs.
+struct Memory<K: Kind> {
+    /// The object as our last write returned it: newer than the cache for a moment.
+    written: Option<Arc<K::Cr>>,
+    /// Its rows have not been offered since this process started, or were not taken.
+    due: bool,
+    /// Whether the first look has been taken.
+    looked: bool,
+    /// Spool revisions whose rows were taken.
+    spools: BTreeSet<String>,
+    /// For which generation, and with what message, it is parked.
+    parked: Option<(Option<i64>, String)>,
+}
+
+impl<K: Kind> Default for Memory<K> {
+    fn default() -> Self {
+        Self { written: None, due: false, looked: false, spools: BTreeSet::new(), parked: None }
+    }
+}
+
+/// One per kind.
+pub(crate) struct Controller<K: Kind> {
+    pub(crate) shared: Arc<Shared>,
+    memory: Mutex<HashMap<String, Memory<K>>>,
+}
+
+impl<K: Kind> Controller<K> {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, memory: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Memory<K>>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, uid: &str, f: impl FnOnce(&mut Memory<K>) -> T) -> T {
+        f(self.lock().entry(uid.to_owned()).or_default())
+    }
+
+    fn with_known<T: Default>(&self, uid: &str, f: impl FnOnce(&mut Memory<K>) -> T) -> T {
+        self.lock().get_mut(uid).map(f).unwrap_or_default()
+    }
+
+    /// The newer of what the cache shows and what our last write returned.
+    pub(crate) fn newest(&self, seen: Arc<K::Cr>) -> Arc<K::Cr> {
+        self.with(&uid_of(&*seen), |m| match &m.written {
+            Some(written) if version_of(written.meta()) > version_of(seen.meta()) => Arc::clone(written),
+            Some(_) | None => {
+                m.written = None;
+                seen
+            }
+        })
+    }
+
+    /// Keeps what a write returned.
+    pub(crate) fn wrote(&self, cr: K::Cr) -> Arc<K::Cr> {
+        let cr = Arc::new(cr);
+        self.with(&uid_of(&*cr), |m| m.written = Some(Arc::clone(&cr)));
+        cr
+    }
+
+    /// On the first look at an object, its rows are due unless they are known to be stored.
+    pub(crate) fn note_common(&self, uid: &str, common: &Common) {
+        self.with(uid, |m| {
+            if !m.looked {
+                m.looked = true;
+                m.due = common.run_id.is_some() && !common.stored;
+            }
+        });
+    }
+
+    /// A decision was reached: the object is parked no more.
+    pub(crate) fn unpark(&self, uid: &str) {
+        self.with_known(uid, |m| m.parked = None);
+    }
+
+    pub(crate) fn take_due(&self, uid: &str) -> bool {
+        self.with_known(uid, |m| std::mem::take(&mut m.due))
+    }
+
+    pub(crate) fn set_due(&self, uid: &str) {
+        self.with_known(uid, |m| m.due = true);
+    }
+
+    pub(crate) fn is_due(&self, uid: &str) -> bool {
+        self.with_known(uid, |m| m.due)
+    }
+
+    /// Whether the rows of that spool revision are still to be offered; from now on they are not.
+    pub(crate) fn take_spool(&self, uid: &str, name: &str) -> bool {
+        self.with_known(uid, |m| m.spools.insert(name.to_owned()))
+    }
+
+    pub(crate) fn set_spool_due(&self, uid: &str, name: &str) {
+        self.with_known(uid, |m| {
+            m.spools.remove(name);
+            m.due = true;
+        });
+    }
+
+    /// Whether the object is parked with just that message.
+    pub(crate) fn parked(&self, uid: &str, generation: Option<i64>, message: &str) -> bool {
+        self.with(uid, |m| m.parked.as_ref().is_some_and(|(g, t)| *g == generation && t == message))
+    }
+
+    pub(crate) fn park(&self, uid: &str, generation: Option<i64>, message: &str) {
+        self.with(uid, |m| m.parked = Some((generation, message.to_owned())));
+    }
+
+    fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+        self.shared.world.object_gone(uid);
+    }
+
+    /// A pass, with everything that can go wrong turned into an error.
+    pub(crate) async fn pass(&self, guarded: Arc<DeserializeGuard<K::Cr>>) -> Result<Action, Error> {
+        let started = Instant::now();
+        let outcome = match &guarded.0 {
+            Ok(cr) => AssertUnwindSafe(reconcile(self, Arc::new(cr.clone()))).catch_unwind().await.unwrap_or_else(|p| Err(Error::Panicked(words(&*p)))),
+            Err(invalid) => Err(Error::Undecodable(invalid.error.clone())),
+        };
+        let outcome = self.park_if_needed(&guarded, outcome).await;
+        self.shared.metrics.seconds.observe(started.elapsed().as_secs_f64());
+        let uid = uid_of(&*guarded);
+        match outcome {
+            Ok(next) => {
+                self.shared.world.with_known(&uid, |o| o.failures = 0);
+                self.shared.metrics.pass(K::KIND, if next == Next::Now { "again" } else { "done" });
+                Ok(match next {
+                    Next::Now => Action::requeue(Duration::ZERO),
+                    Next::After(d) => Action::requeue(d),
+                    Next::Event => Action::await_change(),
+                })
+            }
+            Err(error) => {
+                self.count(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Parks what cannot be handled. That is an outcome, and counted; the object waits for its next change.
+    async fn park_if_needed(&self, object: &DeserializeGuard<K::Cr>, outcome: Result<Next, Error>) -> Result<Next, Error> {
+        match outcome {
+            Err(error @ (Error::Panicked(_) | Error::Undecodable(_))) => {
+                if matches!(error, Error::Panicked(_)) {
+                    self.shared.metrics.panics.inc();
+                }
+                self.count(&error);
+                let meta = object.meta();
+                tracing::error!(kind = K::KIND, namespace = meta.namespace, name = meta.name, %error, "parking the object");
+                let parked = AssertUnwindSafe(park(self, meta, &error.to_string())).catch_unwind().await;
+                parked.unwrap_or_else(|p| Err(Error::Panicked(words(&*p)))).map(|()| Next::After(PARKED))
+            }
+            Ok(_) | Err(_) => outcome,
+        }
+    }
+
+    fn count(&self, error: &Error) {
+        let class = error.class().as_str();
+        self.shared.metrics.pass(K::KIND, class);
+        self.shared.metrics.errors.get_or_create(&ErrorLabels { kind: K::KIND, class }).inc();
+    }
+
+    /// How long an object waits after an error.
+    fn pause(&self, uid: &str, error: &Error) -> Action {
+        match error.class() {
+            Class::Conflict => Action::requeue(AFTER_CONFLICT),
+            Class::Terminating => Action::await_change(),
+            Class::Transient | Class::Blocked | Class::Invalid => {
+                let failures = self.shared.world.with_known(uid, |o| {
+                    o.failures = o.failures.saturating_add(1);
+                    o.failures
+                });
+                let failures = failures.unwrap_or(1);
+                Action::requeue(BACKOFF_BASE.saturating_mul(1 << failures.saturating_sub(1).min(12)).min(BACKOFF_MAX))
+            }
+        }
+    }
+}
+
+/// Runs the controller of a kind until `stop` resolves; passes under way are finished.
+pub async fn run<K: Kind>(shared: Arc<Shared>, stop: impl Future<Output = ()> + Send + 'static) {
+    let controller = Arc::new(Controller::<K>::new(Arc::clone(&shared)));
+    let (queue, requests) = mpsc::unbounded_channel();
+    let (reader, writer) = store::<DeserializeGuard<K::Cr>>();
+    let objects = watcher::watcher(Api::<DeserializeGuard<K::Cr>>::all(shared.calls.client()), watcher::Config::default()).default_backoff().reflect(writer);
+    let watch = async {
+        let mut objects = pin!(objects);
+        let mut listed = BTreeSet::new();
+        while let Some(event) = objects.next().await {
+            take(&controller, &queue, &mut listed, event);
+        }
+    };
+    let requests = futures::stream::unfold(requests, async |mut requests: mpsc::UnboundedReceiver<Key>| Some((requests.recv().await?, requests)));
+    let requests = requests
+        .map(|key| Ok::<_, Infallible>(ObjectRef::<DeserializeGuard<K::Cr>>::new(&key.name).within(&key.namespace)))
+        .take_until(stop);
+    shared.world.synced().await;
+    let passes = applier(
+        // On its own task, so that one long decision holds up nobody else.
+        |object, controller: Arc<Controller<K>>| {
+            let pass = tokio::spawn(async move { controller.pass(object).await });
+            async move { pass.await.unwrap_or_else(|e| Err(Error::Panicked(e.to_string()))) }.boxed()
+        },
+        |object, error, controller| controller.pause(&uid_of(&*object), error),
+        Arc::clone(&controller),
+        reader,
+        requests,
+        Config::default().concurrency(shared.settings.concurrency),
+    )
+    .for_each(async |result| log::<K>(result));
+    future::select(pin!(watch), pin!(passes)).await;
+}
+
+/// Takes an event of the kind's own watch.
+fn take<K: Kind>(
+    controller: &Controller<K>,
+    queue: &mpsc::UnboundedSender<Key>,
+    listed: &mut BTreeSet<String>,
+    event: watcher::Result<Event<DeserializeGuard<K::Cr>>>,
+) {
+    let seen = |object: &DeserializeGuard<K::Cr>| {
+        let meta = object.meta();
+        let key = Key { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() };
+        let wake = Wake { key, queue: queue.clone() };
+        controller.shared.world.object_seen(&uid_of(object), wake.clone());
+        wake.now();
+    };
+    match event {
+        Ok(Event::Init) => listed.clear(),
+        Ok(Event::InitApply(object)) => {
+            listed.insert(uid_of(&object));
+            seen(&object);
+        }
+        Ok(Event::InitDone) => {
+            let gone: Vec<String> = controller.lock().keys().filter(|uid| !listed.contains(*uid)).cloned().collect();
+            gone.iter().for_each(|uid| controller.forget(uid));
+        }
+        Ok(Event::Apply(object)) => seen(&object),
+        Ok(Event::Delete(object)) => controller.forget(&uid_of(&object)),
+        Err(error) => {
+            controller.shared.metrics.watch_error(K::KIND);
+            tracing::warn!(kind = K::KIND, %error, "watch failed, starting it again");
+        }
+    }
+}
+
+fn log<K: Kind>(result: Result<(ObjectRef<DeserializeGuard<K::Cr>>, Action), ApplierError<Error, Infallible>>) {
+    match result {
+        Ok(_) | Err(ApplierError::ObjectNotFound(_)) => {}
+        Err(ApplierError::ReconcilerFailed(error, object)) => match error.class() {
+            Class::Conflict | Class::Terminating => tracing::debug!(kind = K::KIND, %object, %error, "pass ended early"),
+            Class::Transient | Class::Blocked | Class::Invalid => tracing::warn!(kind = K::KIND, %object, class = error.class().as_str(), %error, "pass failed"),
+        },
+        Err(error @ (ApplierError::QueueError(_) | ApplierError::RunnerError(_))) => tracing::error!(kind = K::KIND, %error, "controller failed"),
+    }
+}

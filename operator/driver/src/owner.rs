@@ -1,0 +1,187 @@
+//! What this process remembers of one object's children.
+
+use crate::{common::Common, pods::PodView};
+use hearth_crds::label;
+use hearth_plan::{
+    PodFact, Post, RevisionFact,
+    facts::{Facts, Refusal},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+use tokio::{sync::mpsc, time::Instant};
+
+/// Runs whose acknowledgement is remembered, per object.
+const ACKS_KEPT: usize = 64;
+/// The first and the longest pause before a refused child is posted again.
+const REFUSED_BASE: Duration = Duration::from_secs(1);
+const REFUSED_MAX: Duration = Duration::from_secs(30);
+
+/// Namespace and name of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+/// How the controller of an object's kind is told to look at it.
+#[derive(Clone, Debug)]
+pub(crate) struct Wake {
+    pub(crate) key: Key,
+    pub(crate) queue: mpsc::UnboundedSender<Key>,
+}
+
+impl Wake {
+    pub(crate) fn now(&self) {
+        // A closed queue means that the controller has stopped.
+        let _closed = self.queue.send(self.key.clone());
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Cached {
+    fact: PodFact,
+    version: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Posted {
+    post: Post,
+    run_id: String,
+    refusals: u32,
+    again_at: Instant,
+}
+
+/// Memory of one object. What is in here and not in etcd may be lost at any time without harm.
+#[derive(Debug, Default)]
+pub(crate) struct Owner {
+    pub(crate) wake: Option<Wake>,
+    pub(crate) failures: u32,
+    pub(crate) revisions: BTreeMap<String, RevisionFact>,
+    pods: BTreeMap<String, Cached>,
+    posts: BTreeMap<String, Posted>,
+    logs: BTreeMap<String, Result<String, String>>,
+    reading: BTreeSet<String>,
+    stored: BTreeMap<String, i64>,
+}
+
+impl Owner {
+    /// Takes a pod as the watch, a POST or a GET showed it. An older one than is known changes nothing.
+    pub(crate) fn pod_seen(&mut self, pod: &PodView) {
+        let (name, version) = (pod.fact.name.clone(), pod.version());
+        self.posts.remove(&name);
+        match self.pods.get(&name) {
+            Some(known) if known.version > version => {}
+            Some(_) | None => {
+                self.pods.insert(name, Cached { fact: pod.fact.clone(), version });
+            }
+        }
+    }
+
+    /// Takes a DELETED event: the last state is kept, marked as gone.
+    pub(crate) fn pod_deleted(&mut self, pod: &PodView) {
+        match self.pods.get(&pod.fact.name) {
+            Some(known) if known.version > pod.version() || known.fact.uid != pod.fact.uid => {}
+            Some(_) | None => {
+                self.pod_seen(pod);
+                self.lose(&pod.fact.name);
+            }
+        }
+    }
+
+    /// Marks as gone what a complete list did not show.
+    pub(crate) fn keep_listed(&mut self, listed: &BTreeSet<String>) -> bool {
+        let lost: Vec<String> = self.pods.values().filter(|p| !p.fact.gone && !listed.contains(&p.fact.uid)).map(|p| p.fact.name.clone()).collect();
+        lost.iter().for_each(|name| self.lose(name));
+        !lost.is_empty()
+    }
+
+    fn lose(&mut self, name: &str) {
+        if let Some(pod) = self.pods.get_mut(name) {
+            pod.fact.gone = true;
+        }
+    }
+
+    /// Notes the outcome of a POST. Answers whether it is news that a decision should look at.
+    pub(crate) fn posted(&mut self, name: &str, run_id: &str, post: Post) -> bool {
+        let before = self.posts.get(name);
+        let refusals = match (&post, before) {
+            (Post::Refused(_), Some(p)) => p.refusals + 1,
+            (Post::Refused(_), None) => 1,
+            (Post::Created | Post::Uncertain | Post::Stranger { .. }, _) => 0,
+        };
+        let pause = REFUSED_BASE.saturating_mul(1 << refusals.saturating_sub(1).min(8)).min(REFUSED_MAX);
+        let news = before.is_none_or(|p| differs(&p.post, &post));
+        self.posts.insert(name.to_owned(), Posted { post, run_id: run_id.to_owned(), refusals, again_at: Instant::now() + pause });
+        news
+    }
+
+    /// How long a child that was refused still waits before it is posted again.
+    pub(crate) fn post_pause(&self, name: &str) -> Option<Duration> {
+        let posted = self.posts.get(name)?;
+        match posted.post {
+            Post::Refused(_) => posted.again_at.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()),
+            Post::Created | Post::Uncertain | Post::Stranger { .. } => None,
+        }
+    }
+
+    /// Whether it is known what holds that name.
+    pub(crate) fn decided(&self, name: &str) -> bool {
+        self.pods.get(name).is_some_and(|p| !p.fact.gone) || self.posts.get(name).is_some_and(|p| matches!(p.post, Post::Stranger { .. }))
+    }
+
+    /// Whether nobody reads that log yet; from now on somebody does.
+    pub(crate) fn start_reading(&mut self, pod: &str) -> bool {
+        !self.logs.contains_key(pod) && self.reading.insert(pod.to_owned())
+    }
+
+    pub(crate) fn log_read(&mut self, pod: &str, log: Result<String, String>) {
+        self.reading.remove(pod);
+        self.logs.insert(pod.to_owned(), log);
+    }
+
+    pub(crate) fn acked(&mut self, run_id: &str, seq: i64) {
+        let known = self.stored.entry(run_id.to_owned()).or_insert(seq);
+        *known = seq.max(*known);
+        while self.stored.len() > ACKS_KEPT {
+            self.stored.pop_first();
+        }
+    }
+
+    /// Forgets what the accepted status needs no more: children of runs that are over and stored, or were left behind.
+    pub(crate) fn forget(&mut self, common: &Common) {
+        let over = |run: Option<&str>| match (run, common.run_id.as_deref()) {
+            (Some(run), Some(current)) => run != current || common.stored,
+            (None, _) | (_, None) => false,
+        };
+        self.posts.retain(|_, p| !over(Some(&p.run_id)));
+        self.pods.retain(|_, p| !(p.fact.gone && over(p.fact.labels.get(label::RUN).map(String::as_str))));
+        let pods = &self.pods;
+        self.logs.retain(|name, _| pods.contains_key(name));
+    }
+
+    /// Whether there is nothing left but memory of what was.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wake.is_none() && self.revisions.is_empty() && self.pods.values().all(|p| p.fact.gone)
+    }
+
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            pods: self.pods.iter().map(|(n, p)| (n.clone(), p.fact.clone())).collect(),
+            posts: self.posts.iter().map(|(n, p)| (n.clone(), p.post.clone())).collect(),
+            revisions: self.revisions.clone(),
+            stored: self.stored.clone(),
+            logs: self.logs.clone(),
+            ..Facts::default()
+        }
+    }
+}
+
+/// Whether two outcomes differ in more than when they were said.
+fn differs(a: &Post, b: &Post) -> bool {
+    match (a, b) {
+        (Post::Refused(Refusal { code: a, reason: ra, .. }), Post::Refused(Refusal { code: b, reason: rb, .. })) => a != b || ra != rb,
+        (a, b) => a != b,
+    }
+}

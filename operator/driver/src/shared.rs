@@ -1,0 +1,107 @@
+//! What all controllers of this process share.
+
+use crate::{calls::Calls, error::Error, lease::Leadership, metrics::DriverMetrics, watch, world::World};
+use hearth_plan::{
+    kind::{Env, OnDelete},
+    record::{Ack, RecordBatch},
+};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Client, core::PartialObjectMeta};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, watch as tokio_watch};
+
+/// What the manager decides for the driver.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long one request may take.
+    pub request_timeout: Duration,
+    /// Length of the lease.
+    pub lease_duration: Duration,
+    /// Default user and group of pods; None leaves it to the cluster.
+    pub run_as: Option<i64>,
+    /// What becomes of a deleted object while the store is away.
+    pub on_delete: OnDelete,
+    /// What messages call the store.
+    pub store_name: String,
+    /// Objects that are handled at the same time.
+    pub concurrency: u16,
+    /// Creates of one object that are under way at the same time.
+    pub posts: usize,
+}
+
+/// The caches, the way to the API server, and the way to the store.
+pub struct Shared {
+    pub(crate) calls: Calls,
+    pub(crate) world: World,
+    pub(crate) settings: Settings,
+    pub(crate) leadership: Arc<Leadership>,
+    pub(crate) records: mpsc::Sender<RecordBatch>,
+    pub(crate) store_up: tokio_watch::Receiver<bool>,
+    pub(crate) metrics: DriverMetrics,
+}
+
+impl Shared {
+    /// Reads the cluster's id and makes empty caches; [`Shared::follow`] fills them.
+    ///
+    /// # Errors
+    /// The namespace kube-system cannot be read.
+    pub async fn connect(
+        client: Client,
+        settings: Settings,
+        leadership: Arc<Leadership>,
+        records: mpsc::Sender<RecordBatch>,
+        store_up: tokio_watch::Receiver<bool>,
+        metrics: DriverMetrics,
+    ) -> Result<Arc<Self>, Error> {
+        let calls = Calls::new(client, settings.request_timeout);
+        let system: Option<PartialObjectMeta<Namespace>> = calls.get::<Namespace, _>("", "kube-system").await?;
+        let cluster_id = system.and_then(|n| n.metadata.uid).unwrap_or_default();
+        let env = Env {
+            cluster_id,
+            namespace_uids: BTreeMap::new(),
+            run_as: settings.run_as,
+            fence_age: settings.lease_duration + settings.request_timeout,
+            store_name: settings.store_name.clone(),
+            on_delete: settings.on_delete,
+        };
+        Ok(Arc::new(Self { calls, world: World::new(env), settings, leadership, records, store_up, metrics }))
+    }
+
+    /// The cluster's id: the UID of the namespace kube-system.
+    #[must_use]
+    pub fn cluster_id(&self) -> String {
+        self.world.env().cluster_id.clone()
+    }
+
+    /// Whether the caches have shown complete lists.
+    #[must_use]
+    pub fn synced(&self) -> bool {
+        self.world.is_synced()
+    }
+
+    /// Follows children, namespaces, acknowledgements and the store's health. Ends only when it is dropped.
+    pub async fn follow(&self, acks: mpsc::Receiver<Ack>) {
+        let client = || self.calls.client();
+        tokio::join!(
+            watch::pods(client(), &self.world, &self.metrics),
+            watch::revisions(client(), &self.world, &self.metrics),
+            watch::namespaces(client(), &self.world, &self.metrics),
+            self.follow_acks(acks),
+            self.follow_store(),
+        );
+    }
+
+    async fn follow_acks(&self, mut acks: mpsc::Receiver<Ack>) {
+        while let Some(ack) = acks.recv().await {
+            self.world.acked(&ack);
+        }
+    }
+
+    /// An object whose record waits says so when the store goes, and takes it back when it comes.
+    async fn follow_store(&self) {
+        let mut up = self.store_up.clone();
+        while up.changed().await.is_ok() {
+            self.world.wake_all();
+        }
+    }
+}

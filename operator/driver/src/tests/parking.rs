@@ -1,0 +1,77 @@
+use super::*;
+use kube::{core::DeserializeGuard, runtime::controller::Action};
+
+fn guarded(o: &Value) -> Arc<DeserializeGuard<FakeCr>> {
+    Arc::new(serde_json::from_value(o.clone()).unwrap())
+}
+
+#[tokio::test]
+async fn what_does_not_decode_is_parked_once_and_its_neighbour_goes_on() {
+    let mut b = bench();
+    let bad = object(5, &[], &json!({"unheard": "of"}), Some(json!({"words": ["kept"]})));
+    assert!(guarded(&bad).0.is_err());
+    let pass = b.controller.pass(guarded(&bad));
+    let serve = async {
+        b.server.expect(Method::GET, OBJECT).await.answer(200, &bad);
+        let patch = b.server.expect(Method::PATCH, STATUS).await;
+        let ops = patch.answer(200, &bad);
+        assert_eq!(ops[0]["value"], "5");
+        assert_eq!(ops[1]["value"]["conditions"][0]["reason"], "Poisoned");
+        b.server.is_quiet();
+    };
+    tokio::join!(pass, serve).0.unwrap();
+    b.controller.pass(guarded(&bad)).await.unwrap();
+    b.server.is_quiet();
+    let mut neighbour = object(9, &["hearth.dev/record"], &json!({}), Some(running(1, 1)));
+    neighbour["metadata"]["uid"] = json!("uid-b");
+    b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-b"), 7, false)).unwrap());
+    assert_eq!(b.controller.pass(guarded(&neighbour)).await.unwrap(), Action::requeue(Duration::from_secs(60)));
+}
+
+#[tokio::test]
+async fn a_panic_is_caught_counted_and_parked_once() {
+    let mut b = bench();
+    let bad = object(5, &["hearth.dev/record"], &json!({"panic": true}), None);
+    let pass = b.controller.pass(guarded(&bad));
+    let serve = async {
+        b.server.expect(Method::GET, OBJECT).await.answer(200, &bad);
+        let ops = b.server.expect(Method::PATCH, STATUS).await.answer(200, &bad);
+        let message = ops[1]["value"]["conditions"][0]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("planned to panic"), "{message}");
+    };
+    tokio::join!(pass, serve).0.unwrap();
+    assert_eq!(b.shared.metrics.panics.get(), 1);
+    b.controller.pass(guarded(&bad)).await.unwrap();
+    b.server.is_quiet();
+    // Mended, it is handled again.
+    b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-a"), 7, false)).unwrap());
+    b.controller.pass(guarded(&object(8, &["hearth.dev/record"], &json!({}), Some(running(1, 1))))).await.unwrap();
+    b.server.is_quiet();
+}
+
+#[tokio::test]
+async fn what_does_not_decode_and_is_being_deleted_is_let_go() {
+    let mut b = bench();
+    let mut bad = object(5, &["hearth.dev/record", "x"], &json!({"unheard": "of"}), None);
+    bad["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    let pass = b.controller.pass(guarded(&bad));
+    let serve = async {
+        b.server.expect(Method::GET, OBJECT).await.answer(200, &bad);
+        let sent = b.server.expect(Method::PATCH, OBJECT).await.answer(200, &bad);
+        assert_eq!(sent["metadata"]["finalizers"], json!(["x"]));
+        b.server.is_quiet();
+    };
+    tokio::join!(pass, serve).0.unwrap();
+}
+
+#[tokio::test]
+async fn an_object_that_went_while_it_was_parked_is_left_alone() {
+    let mut b = bench();
+    let bad = object(5, &[], &json!({"unheard": "of"}), None);
+    let mut other = bad.clone();
+    other["metadata"]["uid"] = json!("another");
+    let pass = b.controller.pass(guarded(&bad));
+    let serve = async { b.server.expect(Method::GET, OBJECT).await.answer(200, &other) };
+    tokio::join!(pass, serve).0.unwrap();
+    b.server.is_quiet();
+}

@@ -1,0 +1,72 @@
+//! The watches that feed the caches: our pods, our ControllerRevisions, and namespaces.
+
+use crate::{metrics::DriverMetrics, pods::PodView, revisions::RevisionView, world::World};
+use futures::{Stream, StreamExt};
+use hearth_crds::label;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Config, Event},
+    },
+};
+use std::{collections::BTreeSet, fmt::Debug, pin::pin};
+
+fn ours() -> Config {
+    Config::default().labels(&format!("{}={}", label::MANAGED_BY, label::MANAGED_BY_VALUE))
+}
+
+/// Follows our pods for ever.
+pub(crate) async fn pods(client: Client, world: &World, metrics: &DriverMetrics) {
+    let stream = watcher::watcher(Api::<PodView>::all(client), ours()).default_backoff();
+    let uid = |p: &PodView| p.fact.uid.clone();
+    follow("pods", stream, metrics, uid, |p| world.pod_seen(p), |p| world.pod_deleted(p), |l| world.pods_listed(l)).await;
+}
+
+/// Follows our ControllerRevisions for ever.
+pub(crate) async fn revisions(client: Client, world: &World, metrics: &DriverMetrics) {
+    let stream = watcher::watcher(Api::<RevisionView>::all(client), ours()).default_backoff();
+    let uid = |r: &RevisionView| r.fact.uid.clone();
+    follow("controllerrevisions", stream, metrics, uid, |r| world.revision_seen(r), |r| world.revision_deleted(r), |l| world.revisions_listed(l)).await;
+}
+
+/// Follows the metadata of namespaces for ever.
+pub(crate) async fn namespaces(client: Client, world: &World, metrics: &DriverMetrics) {
+    let stream = watcher::watcher(Api::<PartialObjectMeta<Namespace>>::all(client), Config::default()).default_backoff();
+    let seen = |n: &PartialObjectMeta<Namespace>| {
+        world.namespace_seen(&n.name_any(), n.metadata.uid.as_deref().unwrap_or_default(), n.metadata.deletion_timestamp.is_some());
+    };
+    let gone = |n: &PartialObjectMeta<Namespace>| world.namespace_gone(&n.name_any());
+    follow("namespaces", stream, metrics, ResourceExt::name_any, seen, gone, |l| world.namespaces_listed(l)).await;
+}
+
+async fn follow<K: Resource + Clone + Debug>(
+    resource: &'static str,
+    stream: impl Stream<Item = watcher::Result<Event<K>>>,
+    metrics: &DriverMetrics,
+    id: impl Fn(&K) -> String,
+    seen: impl Fn(&K),
+    deleted: impl Fn(&K),
+    complete: impl Fn(&BTreeSet<String>),
+) {
+    let mut stream = pin!(stream);
+    let mut listed = BTreeSet::new();
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(Event::Init) => listed.clear(),
+            Ok(Event::InitApply(object)) => {
+                listed.insert(id(&object));
+                seen(&object);
+            }
+            Ok(Event::InitDone) => complete(&listed),
+            Ok(Event::Apply(object)) => seen(&object),
+            Ok(Event::Delete(object)) => deleted(&object),
+            Err(error) => {
+                metrics.watch_error(resource);
+                tracing::warn!(resource, %error, "watch failed, starting it again");
+            }
+        }
+    }
+}
