@@ -24,6 +24,9 @@ pub struct Archive {
 pub fn build(name: &str, context: &Path, hash: &str) -> Result<Archive> {
     let folder = repo::cache()?.join("images");
     fs::create_dir_all(&folder)?;
+    // Two tools at once would write the same files.
+    let lock = fs::File::create(folder.join("lock"))?;
+    lock.lock()?;
     let file = folder.join(format!("{name}-{hash}.tar"));
     let archive = Archive { name: name.to_owned(), hash: hash.to_owned(), file };
     if archive.file.exists() {

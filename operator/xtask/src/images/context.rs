@@ -10,8 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The target of all builds: static glibc, by the flags of .cargo/config.toml.
-const TARGET: &str = "target/x86_64-unknown-linux-gnu/ci";
+/// Where cargo puts programs, below its target folder: static glibc, by the flags of .cargo/config.toml.
+const BUILT: &str = "x86_64-unknown-linux-gnu/ci";
+
 
 /// An image that we can build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +133,7 @@ pub fn build_programs(sources: &[Source]) -> Result<()> {
             if let Some(dir) = kept.parent() {
                 fs::create_dir_all(dir)?;
             }
-            let built = repo::root().join(TARGET).join(package.program);
+            let built = repo::target().join(BUILT).join(package.program);
             // Debug information is for debuggers on this machine, not for the image.
             tell::quiet(Command::new("strip").arg("--strip-debug").arg("-o").arg(&kept).arg(&built))?;
             Ok(())
@@ -148,9 +149,10 @@ fn kept_program(image: &str) -> Result<PathBuf> {
 fn gather_folder(name: &str, path: &Path, folder: &Path) -> Result<String> {
     super::copy_folder(path, folder)?;
     // What the program is made of is in the program.
-    for part in ["src", "tests", "Cargo.toml", "target", "__pycache__"] {
+    for part in ["src", "tests", "Cargo.toml", "target"] {
         remove(&folder.join(part))?;
     }
+    remove_leftovers(folder)?;
     if path.join("Cargo.toml").exists() {
         fs::copy(kept_program(name)?, folder.join(name)).with_context(|| format!("copy the program of {name}"))?;
     }
@@ -209,6 +211,18 @@ fn folders(parent: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     found.sort();
     found
+}
+
+/// What Python leaves beside its sources is no input.
+fn remove_leftovers(folder: &Path) -> Result<()> {
+    for inner in folders(folder) {
+        if inner.file_name().is_some_and(|name| name == "__pycache__") {
+            remove(&inner)?;
+        } else {
+            remove_leftovers(&inner)?;
+        }
+    }
+    Ok(())
 }
 
 fn remove(path: &Path) -> Result<()> {
