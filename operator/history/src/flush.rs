@@ -1,6 +1,6 @@
 //! What one transaction writes: the rows of many batches, reduced to one per key.
 
-use crate::clean::{CleanEvent, CleanRun, CleanStep, Row};
+use crate::clean::{CleanEvent, CleanRun, CleanStep, Row, run_id};
 use crate::refusal::{Letter, of_record};
 use hearth_plan::record::{Ack, RecordBatch};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,10 +22,7 @@ impl Rows {
     /// Two halves; neither is empty when there are two rows or more.
     pub fn halves(mut self) -> (Self, Self) {
         let mut keep = self.len() / 2;
-        let mut tail = Self::default();
-        tail.runs = split(&mut self.runs, &mut keep);
-        tail.steps = split(&mut self.steps, &mut keep);
-        tail.events = split(&mut self.events, &mut keep);
+        let tail = Self { runs: split(&mut self.runs, &mut keep), steps: split(&mut self.steps, &mut keep), events: split(&mut self.events, &mut keep) };
         (self, tail)
     }
 
@@ -78,7 +75,7 @@ impl Flush {
     fn refuse(&mut self, record: &hearth_plan::Record) {
         let letter = of_record(record);
         if letter.is_run() {
-            self.unwritable.insert(letter.run_id.clone());
+            self.unwritable.insert(run_id(record).to_owned());
         }
         self.letters.push(letter);
     }

@@ -62,7 +62,7 @@ pub(crate) fn of_record(record: &Record) -> Letter {
         table,
         run_id: text(cut(id, TEXT_LIMIT).to_owned()),
         seq,
-        error: Error::RunId(cut(id, 64).to_owned()).to_string(),
+        error: text(Error::RunId(cut(id, 64).to_owned()).to_string()),
         content: content(record),
     }
 }

@@ -7,5 +7,8 @@ BEGIN
       EXECUTE 'CREATE VIEW public.workflow_runs AS SELECT * FROM hearth.workflow_runs';
     END IF;
   END IF;
+EXCEPTION
+  -- Another operator was faster, or what the role may was changed meanwhile.
+  WHEN duplicate_table OR unique_violation OR insufficient_privilege THEN NULL;
 END
 $$
