@@ -69,7 +69,14 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        for (text, ms) in [("90s", 90_000), ("15m", 900_000), ("2h", 7_200_000), ("1h30m", 5_400_000), ("250ms", 250), ("1d", 86_400_000)] {
+        for (text, ms) in [
+            ("90s", 90_000),
+            ("15m", 900_000),
+            ("2h", 7_200_000),
+            ("1h30m", 5_400_000),
+            ("250ms", 250),
+            ("1d", 86_400_000),
+        ] {
             assert_eq!(DurationText(text.into()).parse(), Ok(Duration::from_millis(ms)), "{text}");
         }
     }

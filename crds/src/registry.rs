@@ -3,6 +3,7 @@
 use crate::workflow::Workflow;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
+use serde_json::Value;
 
 /// What the rest of the product needs to know of a kind.
 pub struct KindEntry {
@@ -35,28 +36,73 @@ pub struct Rule {
 pub const KINDS: &[KindEntry] = &[KindEntry {
     kind: "Workflow",
     plural: "workflows",
-    crd: Workflow::crd,
+    crd: definition::<Workflow>,
     children: &[
-        Rule { group: "", resource: "pods", verbs: &["create", "delete", "deletecollection", "get", "list", "patch", "watch"], why: "one pod per attempt of a step" },
+        Rule {
+            group: "",
+            resource: "pods",
+            verbs: &["create", "delete", "deletecollection", "get", "list", "patch", "watch"],
+            why: "one pod per attempt of a step",
+        },
         Rule { group: "", resource: "pods/log", verbs: &["get"], why: "the end of a failed attempt's log" },
-        Rule { group: "apps", resource: "controllerrevisions", verbs: &["create", "delete", "list", "watch"], why: "the pinned spec of a run" },
+        Rule {
+            group: "apps",
+            resource: "controllerrevisions",
+            verbs: &["create", "delete", "list", "watch"],
+            why: "the pinned spec of a run",
+        },
     ],
     example: "hello/workflow.yaml",
 }];
 
 /// What the operator needs whatever the kinds are.
 pub const COMMON_RULES: &[Rule] = &[
-    Rule { group: "", resource: "namespaces", verbs: &["get", "list", "watch"], why: "the UID of a namespace, and whether it is going" },
+    Rule {
+        group: "",
+        resource: "namespaces",
+        verbs: &["get", "list", "watch"],
+        why: "the UID of a namespace, and whether it is going",
+    },
     Rule { group: "", resource: "events", verbs: &["create"], why: "at most one Event per run, at its end" },
     Rule { group: "authentication.k8s.io", resource: "tokenreviews", verbs: &["create"], why: "who calls the API" },
-    Rule { group: "authorization.k8s.io", resource: "subjectaccessreviews", verbs: &["create"], why: "what the caller may do" },
+    Rule {
+        group: "authorization.k8s.io",
+        resource: "subjectaccessreviews",
+        verbs: &["create"],
+        why: "what the caller may do",
+    },
 ];
+
+/// The definition of a kind, without the integer formats that the API server does not know.
+fn definition<K: CustomResourceExt>() -> CustomResourceDefinition {
+    let crd = K::crd();
+    let Ok(mut json) = serde_json::to_value(&crd) else { return crd };
+    drop_unknown_formats(&mut json);
+    serde_json::from_value(json).unwrap_or(crd)
+}
+
+fn drop_unknown_formats(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("uint")) {
+                fields.remove("format");
+            }
+            fields.values_mut().for_each(drop_unknown_formats);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_unknown_formats),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
 
 /// Rules on each kind itself: `workflows`, its status and its finalizers.
 #[must_use]
 pub fn own_rules(entry: &KindEntry) -> Vec<(String, Vec<&'static str>, &'static str)> {
     vec![
-        (entry.plural.to_owned(), vec!["get", "list", "patch", "watch"], "the kind itself; patch adds and removes the finalizer"),
+        (
+            entry.plural.to_owned(),
+            vec!["get", "list", "patch", "watch"],
+            "the kind itself; patch adds and removes the finalizer",
+        ),
         (format!("{}/status", entry.plural), vec!["patch"], "what the operator has seen and decided"),
     ]
 }

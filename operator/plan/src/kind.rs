@@ -23,11 +23,23 @@ pub trait Kind: Sized + Send + Sync + 'static {
     fn plan(cr: &Self::Cr, facts: &Facts, env: &Env, now: Time) -> Plan<Self::Status>;
 
     /// What to create for the intents of an accepted status. The driver calls it after the patch, never before.
-    fn starts(cr: &Self::Cr, accepted: &Accepted<Self::Status>, intents: &[Intent], facts: &Facts, env: &Env) -> Vec<Start>;
+    fn starts(
+        cr: &Self::Cr,
+        accepted: &Accepted<Self::Status>,
+        intents: &[Intent],
+        facts: &Facts,
+        env: &Env,
+    ) -> Vec<Start>;
 
     /// The rows of an accepted status: those that differ from `old`, or all when there is no old status.
     /// The only source of rows.
-    fn records(cr: &Self::Cr, old: Option<&Self::Status>, accepted: &Accepted<Self::Status>, facts: &Facts, env: &Env) -> Option<crate::record::RecordBatch>;
+    fn records(
+        cr: &Self::Cr,
+        old: Option<&Self::Status>,
+        accepted: &Accepted<Self::Status>,
+        facts: &Facts,
+        env: &Env,
+    ) -> Option<crate::record::RecordBatch>;
 
     /// The rows of a final status that waits in a spool revision.
     fn spooled(cr: &Self::Cr, spool: &crate::facts::RevisionFact, env: &Env) -> Option<crate::record::RecordBatch>;
@@ -36,7 +48,12 @@ pub trait Kind: Sized + Send + Sync + 'static {
     fn salvage(raw: &serde_json::Value, env: &Env) -> Vec<Record>;
 
     /// A status for an object that cannot be handled: its old status with Stalled=True.
-    fn poisoned(raw_status: Option<&serde_json::Value>, generation: Option<i64>, message: &str, now: Time) -> serde_json::Value;
+    fn poisoned(
+        raw_status: Option<&serde_json::Value>,
+        generation: Option<i64>,
+        message: &str,
+        now: Time,
+    ) -> serde_json::Value;
 }
 
 /// What is the same for every object of this process.
@@ -113,7 +130,11 @@ pub trait Intends {
 impl Start {
     /// The create for `intent`, if the accepted status intends it.
     pub fn new<S: Intends>(accepted: &Accepted<S>, intent: Intent, pod: Pod, placeholder: Pod) -> Option<Self> {
-        accepted.status().intends(&intent).then(|| Self { intent, pod: Box::new(pod), placeholder: Box::new(placeholder) })
+        accepted.status().intends(&intent).then(|| Self {
+            intent,
+            pod: Box::new(pod),
+            placeholder: Box::new(placeholder),
+        })
     }
 
     /// The attempt.
@@ -154,7 +175,14 @@ pub struct Plan<S> {
 
 impl<S> Default for Plan<S> {
     fn default() -> Self {
-        Self { status: None, intents: Vec::new(), fences: Vec::new(), actions: Vec::new(), notes: Vec::new(), requeue: None }
+        Self {
+            status: None,
+            intents: Vec::new(),
+            fences: Vec::new(),
+            actions: Vec::new(),
+            notes: Vec::new(),
+            requeue: None,
+        }
     }
 }
 

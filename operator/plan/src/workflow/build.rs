@@ -10,18 +10,25 @@ use crate::{
 };
 use hearth_crds::{
     API_VERSION, FENCE_GATE, annotation, label,
-    pod::{AntiAffinityMode, EnvSource, Gpu, Medium, NodeRequirement, PodSubset, Quantity as QuantityText, TaintEffect, TolerationOperator, Volume, WhenUnsatisfiable},
+    pod::{
+        AntiAffinityMode, EnvSource, Gpu, Medium, NodeRequirement, PodSubset, Quantity as QuantityText, TaintEffect,
+        TolerationOperator, Volume, WhenUnsatisfiable,
+    },
     workflow::{Run, StepStatus, Workflow},
 };
 use k8s_openapi::{
     api::{
         apps::v1::ControllerRevision,
         core::v1::{
-            Affinity, Capabilities, ConfigMapEnvSource, ConfigMapKeySelector, ConfigMapProjection, ConfigMapVolumeSource, Container, DownwardAPIVolumeFile, DownwardAPIVolumeSource,
-            EmptyDirVolumeSource, EnvFromSource, EnvVar, EnvVarSource, EphemeralVolumeSource, LocalObjectReference, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
-            ObjectFieldSelector, PersistentVolumeClaimSpec, PersistentVolumeClaimTemplate, PersistentVolumeClaimVolumeSource, Pod, PodAffinityTerm, PodAntiAffinity, PodSchedulingGate,
-            PodSecurityContext, PodSpec, PreferredSchedulingTerm, ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretEnvSource, SecretKeySelector, SecretProjection,
-            SecretVolumeSource, SecurityContext, Toleration, TopologySpreadConstraint, VolumeMount, VolumeProjection, VolumeResourceRequirements, WeightedPodAffinityTerm,
+            Affinity, Capabilities, ConfigMapEnvSource, ConfigMapKeySelector, ConfigMapProjection,
+            ConfigMapVolumeSource, Container, DownwardAPIVolumeFile, DownwardAPIVolumeSource, EmptyDirVolumeSource,
+            EnvFromSource, EnvVar, EnvVarSource, EphemeralVolumeSource, LocalObjectReference, NodeAffinity,
+            NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, ObjectFieldSelector, PersistentVolumeClaimSpec,
+            PersistentVolumeClaimTemplate, PersistentVolumeClaimVolumeSource, Pod, PodAffinityTerm, PodAntiAffinity,
+            PodSchedulingGate, PodSecurityContext, PodSpec, PreferredSchedulingTerm, ProjectedVolumeSource,
+            ResourceRequirements, SeccompProfile, SecretEnvSource, SecretKeySelector, SecretProjection,
+            SecretVolumeSource, SecurityContext, Toleration, TopologySpreadConstraint, VolumeMount, VolumeProjection,
+            VolumeResourceRequirements, WeightedPodAffinityTerm,
         },
     },
     apimachinery::pkg::{
@@ -57,11 +64,22 @@ impl Owner {
     #[must_use]
     pub fn of(cr: &Workflow) -> Self {
         let meta = &cr.metadata;
-        Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default(), uid: meta.uid.clone().unwrap_or_default() }
+        Self {
+            namespace: meta.namespace.clone().unwrap_or_default(),
+            name: meta.name.clone().unwrap_or_default(),
+            uid: meta.uid.clone().unwrap_or_default(),
+        }
     }
 
     fn reference(&self) -> OwnerReference {
-        OwnerReference { api_version: API_VERSION.into(), kind: "Workflow".into(), name: self.name.clone(), uid: self.uid.clone(), controller: Some(true), block_owner_deletion: None }
+        OwnerReference {
+            api_version: API_VERSION.into(),
+            kind: "Workflow".into(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            controller: Some(true),
+            block_owner_deletion: None,
+        }
     }
 }
 
@@ -85,8 +103,12 @@ pub fn render(step: &ValidStep, values: &Values) -> Result<Rendered, ExprError> 
     }
     for (name, value) in &step.env {
         env.push(match value {
-            ValidEnv::Text(text) => EnvVar { name: name.clone(), value: Some(text.render_for_kubelet(values)?), value_from: None },
-            ValidEnv::Source(source) => EnvVar { name: name.clone(), value: None, value_from: Some(env_source(source)) },
+            ValidEnv::Text(text) => {
+                EnvVar { name: name.clone(), value: Some(text.render_for_kubelet(values)?), value_from: None }
+            }
+            ValidEnv::Source(source) => {
+                EnvVar { name: name.clone(), value: None, value_from: Some(env_source(source)) }
+            }
         });
     }
     Ok(Rendered { command: texts(&step.command)?, args: texts(&step.args)?, env })
@@ -94,9 +116,20 @@ pub fn render(step: &ValidStep, values: &Values) -> Result<Rendered, ExprError> 
 
 fn env_source(source: &EnvSource) -> EnvVarSource {
     EnvVarSource {
-        secret_key_ref: source.secret_key_ref.as_ref().map(|k| SecretKeySelector { name: k.name.clone(), key: k.key.clone(), optional: k.optional }),
-        config_map_key_ref: source.config_map_key_ref.as_ref().map(|k| ConfigMapKeySelector { name: k.name.clone(), key: k.key.clone(), optional: k.optional }),
-        field_ref: source.field_ref.as_ref().map(|f| ObjectFieldSelector { api_version: None, field_path: f.field_path.clone() }),
+        secret_key_ref: source.secret_key_ref.as_ref().map(|k| SecretKeySelector {
+            name: k.name.clone(),
+            key: k.key.clone(),
+            optional: k.optional,
+        }),
+        config_map_key_ref: source.config_map_key_ref.as_ref().map(|k| ConfigMapKeySelector {
+            name: k.name.clone(),
+            key: k.key.clone(),
+            optional: k.optional,
+        }),
+        field_ref: source
+            .field_ref
+            .as_ref()
+            .map(|f| ObjectFieldSelector { api_version: None, field_path: f.field_path.clone() }),
         ..EnvVarSource::default()
     }
 }
@@ -134,19 +167,35 @@ fn spec_json(owner: &Owner, run: &Run, step: &ValidStep, attempt: u32) -> String
 
 /// The pod of an attempt. `status` is the step's, for the nodes to avoid.
 #[must_use]
-pub fn pod(owner: &Owner, run: &Run, step: &ValidStep, status: &StepStatus, attempt: u32, rendered: Rendered, env: &Env) -> Pod {
+pub fn pod(
+    owner: &Owner,
+    run: &Run,
+    step: &ValidStep,
+    status: &StepStatus,
+    attempt: u32,
+    rendered: Rendered,
+    env: &Env,
+) -> Pod {
     let mut all_labels = step.pod.labels.clone();
     all_labels.extend(labels(owner, &run.id, &step.name, attempt, label::ROLE_ATTEMPT));
     let mut annotations = step.pod.annotations.clone();
     annotations.insert(annotation::SPEC.into(), spec_json(owner, run, step, attempt));
-    let avoid: Vec<String> = if step.retry.avoid_node { status.ended.iter().filter_map(|e| e.node.clone()).collect() } else { Vec::new() };
+    let avoid: Vec<String> =
+        if step.retry.avoid_node { status.ended.iter().filter_map(|e| e.node.clone()).collect() } else { Vec::new() };
     Pod {
-        metadata: metadata(owner, pod_name(&owner.name, &owner.uid, &run.id, &step.name, attempt), all_labels, annotations),
+        metadata: metadata(
+            owner,
+            pod_name(&owner.name, &owner.uid, &run.id, &step.name, attempt),
+            all_labels,
+            annotations,
+        ),
         spec: Some(PodSpec {
             containers: vec![container(step, rendered)],
             volumes: Some(volumes(&step.pod)),
             restart_policy: Some("Never".into()),
-            active_deadline_seconds: step.timeout.map(|t| i64::try_from(t.as_millis().div_ceil(1000)).unwrap_or(i64::MAX)),
+            active_deadline_seconds: step
+                .timeout
+                .map(|t| i64::try_from(t.as_millis().div_ceil(1000)).unwrap_or(i64::MAX)),
             termination_grace_period_seconds: step.pod.termination_grace_period_seconds,
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
@@ -158,7 +207,9 @@ pub fn pod(owner: &Owner, run: &Run, step: &ValidStep, status: &StepStatus, atte
             priority_class_name: step.pod.priority_class_name.clone(),
             runtime_class_name: step.pod.runtime_class_name.clone(),
             scheduler_name: step.pod.scheduler_name.clone(),
-            image_pull_secrets: non_empty(step.pod.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect()),
+            image_pull_secrets: non_empty(
+                step.pod.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect(),
+            ),
             ..PodSpec::default()
         }),
         status: None,
@@ -168,7 +219,8 @@ pub fn pod(owner: &Owner, run: &Run, step: &ValidStep, status: &StepStatus, atte
 /// The placeholder that takes an attempt's name, so that no pod can run under it any more.
 #[must_use]
 pub fn placeholder(owner: &Owner, run: &Run, step: &str, attempt: u32, env: &Env) -> Pod {
-    let tiny: BTreeMap<String, Quantity> = [("cpu", "1m"), ("memory", "1Mi")].into_iter().map(|(k, v)| (k.to_owned(), Quantity(v.to_owned()))).collect();
+    let tiny: BTreeMap<String, Quantity> =
+        [("cpu", "1m"), ("memory", "1Mi")].into_iter().map(|(k, v)| (k.to_owned(), Quantity(v.to_owned()))).collect();
     Pod {
         metadata: metadata(
             owner,
@@ -181,7 +233,11 @@ pub fn placeholder(owner: &Owner, run: &Run, step: &str, attempt: u32, env: &Env
             containers: vec![Container {
                 name: CONTAINER.into(),
                 image: Some("hearth.dev/placeholder".into()),
-                resources: Some(ResourceRequirements { requests: Some(tiny.clone()), limits: Some(tiny), claims: None }),
+                resources: Some(ResourceRequirements {
+                    requests: Some(tiny.clone()),
+                    limits: Some(tiny),
+                    claims: None,
+                }),
                 security_context: Some(container_security()),
                 ..Container::default()
             }],
@@ -194,7 +250,12 @@ pub fn placeholder(owner: &Owner, run: &Run, step: &str, attempt: u32, env: &Env
     }
 }
 
-fn metadata(owner: &Owner, name: String, labels: BTreeMap<String, String>, annotations: BTreeMap<String, String>) -> ObjectMeta {
+fn metadata(
+    owner: &Owner,
+    name: String,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: Some(owner.namespace.clone()),
@@ -265,7 +326,9 @@ fn gpu_resource(gpu: &Gpu) -> &str {
 }
 
 fn resources(pod: &PodSubset) -> Option<ResourceRequirements> {
-    let given = |map: &BTreeMap<String, QuantityText>| map.iter().map(|(k, v)| (k.clone(), Quantity(v.0.clone()))).collect::<BTreeMap<_, _>>();
+    let given = |map: &BTreeMap<String, QuantityText>| {
+        map.iter().map(|(k, v)| (k.clone(), Quantity(v.0.clone()))).collect::<BTreeMap<_, _>>()
+    };
     let requests = pod.resources.as_ref().map(|r| given(&r.requests)).unwrap_or_default();
     let mut limits = pod.resources.as_ref().map(|r| given(&r.limits)).unwrap_or_default();
     if let Some((gpu, count)) = gpus(pod) {
@@ -308,13 +371,21 @@ fn tolerations(pod: &PodSubset) -> Option<Vec<Toleration>> {
         })
         .collect();
     if let Some((gpu, _)) = gpus(pod) {
-        all.push(Toleration { key: Some(gpu_resource(gpu).to_owned()), operator: Some("Exists".into()), ..Toleration::default() });
+        all.push(Toleration {
+            key: Some(gpu_resource(gpu).to_owned()),
+            operator: Some("Exists".into()),
+            ..Toleration::default()
+        });
     }
     non_empty(all)
 }
 
 fn requirement(need: &NodeRequirement) -> NodeSelectorRequirement {
-    NodeSelectorRequirement { key: need.key.clone(), operator: need.operator.as_str().into(), values: non_empty(need.values.clone()) }
+    NodeSelectorRequirement {
+        key: need.key.clone(),
+        operator: need.operator.as_str().into(),
+        values: non_empty(need.values.clone()),
+    }
 }
 
 /// `memory` in whole MiB, rounded up; the label is in MiB.
@@ -342,21 +413,44 @@ fn affinity(pod: &PodSubset, run_id: &str, avoid: &[String]) -> Option<Affinity>
     let wanted = pod.affinity.clone().unwrap_or_default();
     let mut expressions: Vec<_> = wanted.node_required.iter().map(requirement).collect();
     if let Some(least) = gpus(pod).and_then(|(gpu, _)| gpu.memory.as_ref()).and_then(mebibytes) {
-        expressions.push(NodeSelectorRequirement { key: GPU_MEMORY.into(), operator: "Gt".into(), values: Some(vec![(least - 1).to_string()]) });
+        expressions.push(NodeSelectorRequirement {
+            key: GPU_MEMORY.into(),
+            operator: "Gt".into(),
+            values: Some(vec![(least - 1).to_string()]),
+        });
     }
-    let fields: Vec<_> =
-        avoid.iter().map(|node| NodeSelectorRequirement { key: "metadata.name".into(), operator: "NotIn".into(), values: Some(vec![node.clone()]) }).collect();
+    let fields: Vec<_> = avoid
+        .iter()
+        .map(|node| NodeSelectorRequirement {
+            key: "metadata.name".into(),
+            operator: "NotIn".into(),
+            values: Some(vec![node.clone()]),
+        })
+        .collect();
     let preferred: Vec<_> = wanted
         .node_preferred
         .iter()
-        .map(|p| PreferredSchedulingTerm { weight: p.weight, preference: NodeSelectorTerm { match_expressions: Some(vec![requirement(&p.require)]), match_fields: None } })
+        .map(|p| PreferredSchedulingTerm {
+            weight: p.weight,
+            preference: NodeSelectorTerm { match_expressions: Some(vec![requirement(&p.require)]), match_fields: None },
+        })
         .collect();
-    let required = (!expressions.is_empty() || !fields.is_empty())
-        .then(|| NodeSelector { node_selector_terms: vec![NodeSelectorTerm { match_expressions: non_empty(expressions), match_fields: non_empty(fields) }] });
-    let node_affinity = (required.is_some() || !preferred.is_empty())
-        .then(|| NodeAffinity { required_during_scheduling_ignored_during_execution: required, preferred_during_scheduling_ignored_during_execution: non_empty(preferred) });
+    let required = (!expressions.is_empty() || !fields.is_empty()).then(|| NodeSelector {
+        node_selector_terms: vec![NodeSelectorTerm {
+            match_expressions: non_empty(expressions),
+            match_fields: non_empty(fields),
+        }],
+    });
+    let node_affinity = (required.is_some() || !preferred.is_empty()).then(|| NodeAffinity {
+        required_during_scheduling_ignored_during_execution: required,
+        preferred_during_scheduling_ignored_during_execution: non_empty(preferred),
+    });
     let pod_anti_affinity = anti_affinity(&wanted, run_id);
-    (node_affinity.is_some() || pod_anti_affinity.is_some()).then_some(Affinity { node_affinity, pod_affinity: None, pod_anti_affinity })
+    (node_affinity.is_some() || pod_anti_affinity.is_some()).then_some(Affinity {
+        node_affinity,
+        pod_affinity: None,
+        pod_anti_affinity,
+    })
 }
 
 fn run_selector(run_id: &str) -> LabelSelector {
@@ -364,16 +458,24 @@ fn run_selector(run_id: &str) -> LabelSelector {
 }
 
 fn anti_affinity(wanted: &hearth_crds::pod::Affinity, run_id: &str) -> Option<PodAntiAffinity> {
-    let term = |key: &str| PodAffinityTerm { label_selector: Some(run_selector(run_id)), topology_key: key.to_owned(), ..PodAffinityTerm::default() };
+    let term = |key: &str| PodAffinityTerm {
+        label_selector: Some(run_selector(run_id)),
+        topology_key: key.to_owned(),
+        ..PodAffinityTerm::default()
+    };
     let (mut must, mut should) = (Vec::new(), Vec::new());
     for rule in &wanted.pod_anti_affinity {
         match rule.mode.unwrap_or(AntiAffinityMode::Preferred) {
             AntiAffinityMode::Required => must.push(term(&rule.topology_key)),
-            AntiAffinityMode::Preferred => should.push(WeightedPodAffinityTerm { weight: 100, pod_affinity_term: term(&rule.topology_key) }),
+            AntiAffinityMode::Preferred => {
+                should.push(WeightedPodAffinityTerm { weight: 100, pod_affinity_term: term(&rule.topology_key) })
+            }
         }
     }
-    (!must.is_empty() || !should.is_empty())
-        .then(|| PodAntiAffinity { required_during_scheduling_ignored_during_execution: non_empty(must), preferred_during_scheduling_ignored_during_execution: non_empty(should) })
+    (!must.is_empty() || !should.is_empty()).then(|| PodAntiAffinity {
+        required_during_scheduling_ignored_during_execution: non_empty(must),
+        preferred_during_scheduling_ignored_during_execution: non_empty(should),
+    })
 }
 
 fn spread(pod: &PodSubset, run_id: &str) -> Option<Vec<TopologySpreadConstraint>> {
@@ -397,14 +499,22 @@ fn mount(name: &str, path: &str) -> VolumeMount {
 
 fn mounts(pod: &PodSubset) -> Vec<VolumeMount> {
     let mut all = vec![
-        VolumeMount { sub_path: Some("spec.json".into()), read_only: Some(true), ..mount("hearth", "/hearth/spec.json") },
+        VolumeMount {
+            sub_path: Some("spec.json".into()),
+            read_only: Some(true),
+            ..mount("hearth", "/hearth/spec.json")
+        },
         mount("work", "/hearth/work"),
         mount("tmp", "/tmp"),
     ];
     if pod.shm.is_some() {
         all.push(mount("shm", "/dev/shm"));
     }
-    all.extend(pod.volume_mounts.iter().map(|m| VolumeMount { sub_path: m.sub_path.clone(), read_only: m.read_only, ..mount(&m.name, &m.mount_path) }));
+    all.extend(pod.volume_mounts.iter().map(|m| VolumeMount {
+        sub_path: m.sub_path.clone(),
+        read_only: m.read_only,
+        ..mount(&m.name, &m.mount_path)
+    }));
     all
 }
 
@@ -412,13 +522,21 @@ fn volumes(pod: &PodSubset) -> Vec<k8s_openapi::api::core::v1::Volume> {
     use k8s_openapi::api::core::v1::Volume as Built;
     let spec_file = DownwardAPIVolumeFile {
         path: "spec.json".into(),
-        field_ref: Some(ObjectFieldSelector { api_version: None, field_path: format!("metadata.annotations['{}']", annotation::SPEC) }),
+        field_ref: Some(ObjectFieldSelector {
+            api_version: None,
+            field_path: format!("metadata.annotations['{}']", annotation::SPEC),
+        }),
         ..DownwardAPIVolumeFile::default()
     };
-    let scratch = |limit: &str, medium: Option<&str>| EmptyDirVolumeSource { medium: medium.map(Into::into), size_limit: Some(Quantity(limit.to_owned())) };
-    let mut all = vec![
-        Built { name: "hearth".into(), downward_api: Some(DownwardAPIVolumeSource { items: Some(vec![spec_file]), default_mode: None }), ..Built::default() },
-    ];
+    let scratch = |limit: &str, medium: Option<&str>| EmptyDirVolumeSource {
+        medium: medium.map(Into::into),
+        size_limit: Some(Quantity(limit.to_owned())),
+    };
+    let mut all = vec![Built {
+        name: "hearth".into(),
+        downward_api: Some(DownwardAPIVolumeSource { items: Some(vec![spec_file]), default_mode: None }),
+        ..Built::default()
+    }];
     all.push(Built { name: "work".into(), empty_dir: Some(scratch(WORK_LIMIT, None)), ..Built::default() });
     all.push(Built { name: "tmp".into(), empty_dir: Some(scratch(TMP_LIMIT, None)), ..Built::default() });
     if let Some(size) = &pod.shm {
@@ -438,17 +556,36 @@ fn volume(from: &Volume) -> k8s_openapi::api::core::v1::Volume {
             }),
             size_limit: e.size_limit.as_ref().map(|q| Quantity(q.0.clone())),
         }),
-        persistent_volume_claim: from.pvc.as_ref().map(|p| PersistentVolumeClaimVolumeSource { claim_name: p.claim.clone(), read_only: p.read_only }),
-        config_map: from.config_map.as_ref().map(|c| ConfigMapVolumeSource { name: c.name.clone(), optional: c.optional, ..ConfigMapVolumeSource::default() }),
-        secret: from.secret.as_ref().map(|s| SecretVolumeSource { secret_name: Some(s.name.clone()), optional: s.optional, ..SecretVolumeSource::default() }),
+        persistent_volume_claim: from
+            .pvc
+            .as_ref()
+            .map(|p| PersistentVolumeClaimVolumeSource { claim_name: p.claim.clone(), read_only: p.read_only }),
+        config_map: from.config_map.as_ref().map(|c| ConfigMapVolumeSource {
+            name: c.name.clone(),
+            optional: c.optional,
+            ..ConfigMapVolumeSource::default()
+        }),
+        secret: from.secret.as_ref().map(|s| SecretVolumeSource {
+            secret_name: Some(s.name.clone()),
+            optional: s.optional,
+            ..SecretVolumeSource::default()
+        }),
         projected: from.projected.as_ref().map(|p| ProjectedVolumeSource {
             default_mode: None,
             sources: Some(
                 p.sources
                     .iter()
                     .map(|s| VolumeProjection {
-                        config_map: s.config_map.as_ref().map(|c| ConfigMapProjection { name: c.name.clone(), optional: c.optional, items: None }),
-                        secret: s.secret.as_ref().map(|c| SecretProjection { name: c.name.clone(), optional: c.optional, items: None }),
+                        config_map: s.config_map.as_ref().map(|c| ConfigMapProjection {
+                            name: c.name.clone(),
+                            optional: c.optional,
+                            items: None,
+                        }),
+                        secret: s.secret.as_ref().map(|c| SecretProjection {
+                            name: c.name.clone(),
+                            optional: c.optional,
+                            items: None,
+                        }),
                         ..VolumeProjection::default()
                     })
                     .collect(),
@@ -460,7 +597,10 @@ fn volume(from: &Volume) -> k8s_openapi::api::core::v1::Volume {
                 spec: PersistentVolumeClaimSpec {
                     access_modes: Some(vec!["ReadWriteOnce".into()]),
                     storage_class_name: e.storage_class.clone(),
-                    resources: Some(VolumeResourceRequirements { requests: Some([("storage".to_owned(), Quantity(e.size.0.clone()))].into()), limits: None }),
+                    resources: Some(VolumeResourceRequirements {
+                        requests: Some([("storage".to_owned(), Quantity(e.size.0.clone()))].into()),
+                        limits: None,
+                    }),
                     ..PersistentVolumeClaimSpec::default()
                 },
             }),
@@ -473,27 +613,46 @@ fn volume(from: &Volume) -> k8s_openapi::api::core::v1::Volume {
 #[must_use]
 pub fn revision(cr: &Workflow, digest: &str) -> ControllerRevision {
     let owner = Owner::of(cr);
-    controller_revision(&owner, revision_name(&owner.name, &owner.uid, digest), label::REVISION_SPEC, None, json!({"digest": digest, "spec": run_affecting(&cr.spec)}))
+    controller_revision(
+        &owner,
+        revision_name(&owner.name, &owner.uid, digest),
+        label::REVISION_SPEC,
+        None,
+        json!({"digest": digest, "spec": run_affecting(&cr.spec)}),
+    )
 }
 
 /// The revision that holds the final record of a run until the store takes it.
 #[must_use]
 pub fn spool(cr: &Workflow, run: &Run, data: serde_json::Value) -> ControllerRevision {
     let owner = Owner::of(cr);
-    controller_revision(&owner, spool_name(&owner.name, &owner.uid, &run.id), label::REVISION_SPOOL, Some(&run.id), data)
+    controller_revision(
+        &owner,
+        spool_name(&owner.name, &owner.uid, &run.id),
+        label::REVISION_SPOOL,
+        Some(&run.id),
+        data,
+    )
 }
 
-fn controller_revision(owner: &Owner, name: String, role: &str, run_id: Option<&str>, data: serde_json::Value) -> ControllerRevision {
-    let mut labels: BTreeMap<String, String> = [
-        (label::MANAGED_BY, label::MANAGED_BY_VALUE),
-        (label::OWNER_UID, owner.uid.as_str()),
-        (label::REVISION, role),
-    ]
-    .into_iter()
-    .map(|(k, v)| (k.to_owned(), v.to_owned()))
-    .collect();
+fn controller_revision(
+    owner: &Owner,
+    name: String,
+    role: &str,
+    run_id: Option<&str>,
+    data: serde_json::Value,
+) -> ControllerRevision {
+    let mut labels: BTreeMap<String, String> =
+        [(label::MANAGED_BY, label::MANAGED_BY_VALUE), (label::OWNER_UID, owner.uid.as_str()), (label::REVISION, role)]
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect();
     if let Some(run_id) = run_id {
         labels.insert(label::RUN.into(), run_id.to_owned());
     }
-    ControllerRevision { metadata: metadata(owner, name, labels, BTreeMap::new()), data: Some(k8s_openapi::apimachinery::pkg::runtime::RawExtension(data)), revision: 1 }
+    ControllerRevision {
+        metadata: metadata(owner, name, labels, BTreeMap::new()),
+        data: Some(k8s_openapi::apimachinery::pkg::runtime::RawExtension(data)),
+        revision: 1,
+    }
 }

@@ -23,7 +23,9 @@ pub fn conclude(run: &mut Run, spec: &Valid, now: Time) -> Option<RunPhase> {
     Some(match run.stop {
         Some(Reason::Cancelled | Reason::Deleted) => RunPhase::Cancelled,
         Some(_) => RunPhase::Failed,
-        None if run.steps.iter().any(|s| matches!(s.phase, StepPhase::Failed | StepPhase::Cancelled)) => RunPhase::Failed,
+        None if run.steps.iter().any(|s| matches!(s.phase, StepPhase::Failed | StepPhase::Cancelled)) => {
+            RunPhase::Failed
+        }
         None => match results(run, spec) {
             Ok(()) => RunPhase::Succeeded,
             Err(failure) => {
@@ -38,13 +40,20 @@ fn results(run: &mut Run, spec: &Valid) -> Result<(), Failure> {
     let failure = |reason, message: String| Failure { step: None, attempt: None, reason, exit_code: None, message };
     let values = values(run);
     for (name, expression) in &spec.results {
-        let value = expression.render(&values).map_err(|e| failure(Reason::ExpressionFailed, format!("spec.results.{name}: {e}")))?;
+        let value = expression
+            .render(&values)
+            .map_err(|e| failure(Reason::ExpressionFailed, format!("spec.results.{name}: {e}")))?;
         run.results.insert(name.clone(), Json(value));
     }
     let size = serde_json::to_vec(&run.results).map_or(usize::MAX, |v| v.len());
     if size > MAX_RESULTS {
         run.results.clear();
-        return Err(failure(Reason::ResultsTooLong, format!("the results are {size} bytes of JSON, at most {MAX_RESULTS} are kept: name fewer outputs in spec.results")));
+        return Err(failure(
+            Reason::ResultsTooLong,
+            format!(
+                "the results are {size} bytes of JSON, at most {MAX_RESULTS} are kept: name fewer outputs in spec.results"
+            ),
+        ));
     }
     Ok(())
 }
@@ -69,7 +78,15 @@ pub struct Situation {
 type Said = (ConditionType, ConditionStatus, Reason, String);
 
 /// Fills in reason, progress and conditions. A condition keeps its transition time while its status stays.
-pub fn describe(next: &mut WorkflowStatus, old: Option<&WorkflowStatus>, spec: Option<&Valid>, situation: &Situation, notes: &[Note], generation: Option<i64>, now: Time) {
+pub fn describe(
+    next: &mut WorkflowStatus,
+    old: Option<&WorkflowStatus>,
+    spec: Option<&Valid>,
+    situation: &Situation,
+    notes: &[Note],
+    generation: Option<i64>,
+    now: Time,
+) {
     let said = say(next, situation, notes);
     next.reason = said.iter().find(|(kind, ..)| *kind == ConditionType::Ready).map(|(_, _, reason, _)| *reason);
     next.progress = next.run.as_ref().map(|run| {
@@ -82,7 +99,14 @@ pub fn describe(next: &mut WorkflowStatus, old: Option<&WorkflowStatus>, spec: O
         .map(|(type_, status, reason, message)| {
             let since = before(type_).filter(|c| c.status == status).map(|c| c.last_transition_time);
             let message = message.chars().take(MAX_MESSAGE).collect();
-            Condition { type_, status, reason: reason.as_str().into(), message, last_transition_time: since.unwrap_or(now), observed_generation: generation }
+            Condition {
+                type_,
+                status,
+                reason: reason.as_str().into(),
+                message,
+                last_transition_time: since.unwrap_or(now),
+                observed_generation: generation,
+            }
         })
         .collect();
 }
@@ -101,7 +125,12 @@ fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Sa
         Some(_) | None => match (&status.run, status.phase) {
             (Some(run), Some(phase)) if phase.is_terminal() => ended(run, phase, &mut add),
             (Some(run), _) => under_way(run, situation, notes, &mut add),
-            (None, _) if situation.suspended => add(Ready, True, Reason::Suspended, "suspended before its first run: set spec.suspend to false to start it"),
+            (None, _) if situation.suspended => add(
+                Ready,
+                True,
+                Reason::Suspended,
+                "suspended before its first run: set spec.suspend to false to start it",
+            ),
             (None, _) => {
                 let why = notes.first().map_or("waiting to start", |n| n.message.as_str());
                 let reason = notes.first().map_or(Reason::Accepted, |n| n.reason);
@@ -111,7 +140,12 @@ fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Sa
         },
     }
     if situation.suspended && (active || status.run.is_none()) {
-        add(Suspended, True, Reason::Suspended, "no new step starts, running pods finish: set spec.suspend to false to go on");
+        add(
+            Suspended,
+            True,
+            Reason::Suspended,
+            "no new step starts, running pods finish: set spec.suspend to false to go on",
+        );
     }
     if let Some(message) = &situation.change_pending {
         add(ChangePending, True, Reason::SpecChanged, message);
@@ -120,7 +154,9 @@ fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Sa
         Some(true) => add(HistoryStored, True, Reason::Stored, "the record of the run is in the history store"),
         Some(false) => match &situation.backlog {
             Some(message) => add(HistoryStored, False, Reason::Backlog, message),
-            None => add(HistoryStored, Unknown, Reason::Pending, "the record of the run is on its way to the history store"),
+            None => {
+                add(HistoryStored, Unknown, Reason::Pending, "the record of the run is on its way to the history store")
+            }
         },
         None => {}
     }
@@ -165,7 +201,12 @@ fn blocker(notes: &[Note]) -> Option<&Note> {
     notes.iter().filter(|n| matches!(n.subject, Subject::Step(_)) && rank(n) < 9).min_by_key(|n| rank(n))
 }
 
-fn under_way(run: &Run, situation: &Situation, notes: &[Note], add: &mut impl FnMut(ConditionType, ConditionStatus, Reason, &str)) {
+fn under_way(
+    run: &Run,
+    situation: &Situation,
+    notes: &[Note],
+    add: &mut impl FnMut(ConditionType, ConditionStatus, Reason, &str),
+) {
     use ConditionStatus::{False, True};
     use ConditionType::{Ready, Reconciling, Stalled};
     if let Some(reason) = run.stop {

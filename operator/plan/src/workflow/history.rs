@@ -61,7 +61,13 @@ impl Source<'_> {
             }
             self.step_records(run, step, &mut records);
         }
-        Some(RecordBatch { object: key(self.cr), run_id: run.id.clone(), seq: run.seq, last: phase.is_terminal(), records })
+        Some(RecordBatch {
+            object: key(self.cr),
+            run_id: run.id.clone(),
+            seq: run.seq,
+            last: phase.is_terminal(),
+            records,
+        })
     }
 
     fn run_row(&self, run: &Run, phase: RunPhase, status: &WorkflowStatus) -> RunRow {
@@ -85,7 +91,14 @@ impl Source<'_> {
             params: serde_json::to_value(&run.params).unwrap_or(Value::Null),
             results: serde_json::to_value(&run.results).unwrap_or(Value::Null),
             labels: self.cr.metadata.labels.clone().unwrap_or_default(),
-            owner: self.cr.metadata.annotations.as_ref().and_then(|a| a.get(OWNER_ANNOTATION)).cloned().unwrap_or_default(),
+            owner: self
+                .cr
+                .metadata
+                .annotations
+                .as_ref()
+                .and_then(|a| a.get(OWNER_ANNOTATION))
+                .cloned()
+                .unwrap_or_default(),
             started_at: run.started_at,
             finished_at: run.finished_at,
         }
@@ -94,7 +107,13 @@ impl Source<'_> {
     fn step_records(&self, run: &Run, status: &StepStatus, records: &mut Vec<Record>) {
         let step = self.spec.and_then(|v| v.steps.iter().find(|s| s.name == status.name));
         if status.attempt == 0 {
-            let row = StepRow { phase: status.phase.as_str().into(), terminal: true, reason: word(status.reason), finished_at: status.finished_at, ..empty_row(run, &status.name, 0) };
+            let row = StepRow {
+                phase: status.phase.as_str().into(),
+                terminal: true,
+                reason: word(status.reason),
+                finished_at: status.finished_at,
+                ..empty_row(run, &status.name, 0)
+            };
             records.push(event(run, &row, status.phase.as_str(), status.finished_at));
             records.push(Record::Step(Box::new(row)));
             return;
@@ -155,7 +174,9 @@ fn word(reason: Option<Reason>) -> Option<String> {
 fn message(end: Option<&AttemptEnd>, outcome: Option<&Outcome>) -> Option<String> {
     match outcome {
         Some(Outcome::Failed(failed)) => Some(failed.message.clone()),
-        Some(Outcome::Succeeded(_)) | None => end.map(|e| outcome::stopped(e.reason)).filter(|f| f.class != FailureClass::Stopped).map(|f| f.message),
+        Some(Outcome::Succeeded(_)) | None => {
+            end.map(|e| outcome::stopped(e.reason)).filter(|f| f.class != FailureClass::Stopped).map(|f| f.message)
+        }
     }
 }
 
@@ -241,7 +262,12 @@ fn run_events(run: &Run, phase: RunPhase) -> Vec<EventRow> {
     let mut events = vec![event("Started", run.started_at, Some(run.trigger.as_str().to_owned()), None)];
     if let Some(at) = run.finished_at.filter(|_| phase.is_terminal()) {
         let failure = run.failure.as_ref();
-        events.push(event(phase.as_str(), at, failure.map(|f| f.reason.as_str().to_owned()), failure.map(|f| f.message.clone())));
+        events.push(event(
+            phase.as_str(),
+            at,
+            failure.map(|f| f.reason.as_str().to_owned()),
+            failure.map(|f| f.message.clone()),
+        ));
     }
     events
 }

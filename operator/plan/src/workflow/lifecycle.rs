@@ -126,8 +126,17 @@ impl Work<'_> {
     /// The pinned spec cannot be had: the run is stopped, by the names that its status lists.
     fn unpinned(&self, run: &mut Run, why: &str) -> Valid {
         run.stop.get_or_insert(Reason::InvalidSpec);
-        let message = format!("ControllerRevision {} that holds this run's spec {why}: change spec.rerun.token to run again", run.revision);
-        run.failure.get_or_insert(Failure { step: None, attempt: None, reason: Reason::InvalidSpec, exit_code: None, message });
+        let message = format!(
+            "ControllerRevision {} that holds this run's spec {why}: change spec.rerun.token to run again",
+            run.revision
+        );
+        run.failure.get_or_insert(Failure {
+            step: None,
+            attempt: None,
+            reason: Reason::InvalidSpec,
+            exit_code: None,
+            message,
+        });
         bare(run)
     }
 
@@ -136,8 +145,12 @@ impl Work<'_> {
         let changed = !digest::same_spec(&run.digest, &self.cr.spec);
         self.situation.change_pending = match (&self.current, changed) {
             (Err(e), true) => Some(format!("the changed spec will not run: {e}")),
-            (Ok(_), true) => Some("the spec changed: a run of it follows when this one has ended (cancel.run ends it now)".into()),
-            (_, false) if token.is_some() && token != self.next.rerun_token => Some("rerun.token changed: another run follows when this one has ended".into()),
+            (Ok(_), true) => {
+                Some("the spec changed: a run of it follows when this one has ended (cancel.run ends it now)".into())
+            }
+            (_, false) if token.is_some() && token != self.next.rerun_token => {
+                Some("rerun.token changed: another run follows when this one has ended".into())
+            }
             (_, false) => None,
         };
     }
@@ -174,7 +187,9 @@ impl Work<'_> {
                 self.situation.stored = Some(false);
                 self.situation.backlog = self.backlog(&run);
                 let message = event_message(&self.owner, &run, phase);
-                self.plan.actions.push((Action::PublishEvent { warning: phase != RunPhase::Succeeded, message }, Reason::Completed));
+                self.plan
+                    .actions
+                    .push((Action::PublishEvent { warning: phase != RunPhase::Succeeded, message }, Reason::Completed));
             }
             None => self.next.phase = Some(if self.situation.working { RunPhase::Running } else { RunPhase::Pending }),
         }
@@ -183,20 +198,31 @@ impl Work<'_> {
     }
 
     fn backlog(&self, run: &Run) -> Option<String> {
-        (!self.facts.store_up).then(|| format!("the history store ({}) is away: this object holds the record of run {} until it is back", self.env.store_name, run.id))
+        (!self.facts.store_up).then(|| {
+            format!(
+                "the history store ({}) is away: this object holds the record of run {} until it is back",
+                self.env.store_name, run.id
+            )
+        })
     }
 
     /// The last run is over: is its record stored, and what may go then?
     fn settle_record(&mut self) {
         let Some(run) = self.next.run.clone() else { return };
-        let known = self.next.conditions.iter().find(|c| c.type_ == ConditionType::HistoryStored && c.status == ConditionStatus::True).map(|c| c.last_transition_time);
+        let known = self
+            .next
+            .conditions
+            .iter()
+            .find(|c| c.type_ == ConditionType::HistoryStored && c.status == ConditionStatus::True)
+            .map(|c| c.last_transition_time);
         let acknowledged = self.facts.stored.contains_key(&run.id);
         self.situation.stored = Some(known.is_some() || acknowledged);
         if known.is_none() && !acknowledged {
             self.situation.backlog = self.backlog(&run);
             return;
         }
-        let left = self.facts.pods.values().any(|p| deletable(p) && p.labels.get(label::RUN).is_some_and(|r| *r == run.id));
+        let left =
+            self.facts.pods.values().any(|p| deletable(p) && p.labels.get(label::RUN).is_some_and(|r| *r == run.id));
         match known {
             None => {
                 if left {
@@ -204,7 +230,9 @@ impl Work<'_> {
                 }
                 self.drop_revisions(&run);
             }
-            Some(at) if left && self.now >= at.after(SWEEP_AGAIN) => self.plan.actions.push((Action::DeleteRunPods { run_id: run.id }, Reason::Stored)),
+            Some(at) if left && self.now >= at.after(SWEEP_AGAIN) => {
+                self.plan.actions.push((Action::DeleteRunPods { run_id: run.id }, Reason::Stored))
+            }
             Some(at) if left => self.wake_at(at.after(SWEEP_AGAIN)),
             Some(_) => {}
         }
@@ -213,8 +241,16 @@ impl Work<'_> {
     /// Revisions that no run names any more.
     fn drop_revisions(&mut self, run: &Run) {
         let next = digest::revision_name(&self.owner.name, &self.owner.uid, &digest::spec_digest(&self.cr.spec));
-        for revision in self.facts.revisions.values().filter(|r| r.role == label::REVISION_SPEC && r.name != run.revision && r.name != next) {
-            self.plan.actions.push((Action::DeleteRevision { name: revision.name.clone(), uid: revision.uid.clone() }, Reason::Stored));
+        for revision in self
+            .facts
+            .revisions
+            .values()
+            .filter(|r| r.role == label::REVISION_SPEC && r.name != run.revision && r.name != next)
+        {
+            self.plan.actions.push((
+                Action::DeleteRevision { name: revision.name.clone(), uid: revision.uid.clone() },
+                Reason::Stored,
+            ));
         }
     }
 
@@ -305,10 +341,16 @@ impl Work<'_> {
         if self.facts.store_up {
             self.note(Reason::Pending, "the next run starts when the record of the last one is stored");
         } else if self.spools().count() >= MAX_SPOOLED {
-            self.note(Reason::SpoolFull, format!("{MAX_SPOOLED} records wait for the history store: the next run starts when it is back"));
-            self.situation.change_pending = Some(format!("{MAX_SPOOLED} records wait for the history store: the next run starts when it is back"));
+            self.note(
+                Reason::SpoolFull,
+                format!("{MAX_SPOOLED} records wait for the history store: the next run starts when it is back"),
+            );
+            self.situation.change_pending =
+                Some(format!("{MAX_SPOOLED} records wait for the history store: the next run starts when it is back"));
         } else if let Some(data) = self.spool_data() {
-            self.plan.actions.push((Action::PostRevision(Box::new(build::spool(self.cr, &run, data))), Reason::Backlog));
+            self.plan
+                .actions
+                .push((Action::PostRevision(Box::new(build::spool(self.cr, &run, data))), Reason::Backlog));
             self.wake_at(self.now.after(Duration::from_secs(1)));
         }
         false
@@ -321,11 +363,18 @@ impl Work<'_> {
             self.plan.actions.push((Action::AddFinalizer, Reason::Accepted));
         }
         if !self.facts.revisions.contains_key(&revision) {
-            self.plan.actions.push((Action::PostRevision(Box::new(build::revision(self.cr, &digest))), Reason::Accepted));
+            self.plan
+                .actions
+                .push((Action::PostRevision(Box::new(build::revision(self.cr, &digest))), Reason::Accepted));
         }
         let number = self.next.run.as_ref().map_or(0, |r| r.number) + 1;
         if let (Some(run), Some(phase)) = (self.next.run.take(), self.next.phase) {
-            self.next.last_run = Some(LastRun { id: run.id, number: run.number, phase, finished_at: run.finished_at.unwrap_or(self.now) });
+            self.next.last_run = Some(LastRun {
+                id: run.id,
+                number: run.number,
+                phase,
+                finished_at: run.finished_at.unwrap_or(self.now),
+            });
         }
         self.next.rerun_token = token;
         self.situation.stored = None;
@@ -386,7 +435,8 @@ impl Work<'_> {
     }
 
     fn youngest_placeholder(&self) -> Option<Time> {
-        let ages = self.facts.pods.values().filter(|p| p.placeholder && p.owned && !p.gone).filter_map(|p| p.created_at);
+        let ages =
+            self.facts.pods.values().filter(|p| p.placeholder && p.owned && !p.gone).filter_map(|p| p.created_at);
         ages.map(|t| t.after(self.env.fence_age)).filter(|t| *t > self.now).max()
     }
 
@@ -398,13 +448,17 @@ impl Work<'_> {
         for pod in self.facts.pods.values().filter(|p| p.placeholder && p.owned && !p.gone && p.deleting_at.is_none()) {
             let at = pod.created_at.unwrap_or(self.now).after(self.env.fence_age);
             if self.now >= at {
-                self.plan.actions.push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, Reason::Completed));
+                self.plan
+                    .actions
+                    .push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, Reason::Completed));
             } else {
                 self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
             }
         }
         for pod in self.facts.pods.values().filter(|p| deletable(p) && !p.seen_to_end()) {
-            self.plan.actions.push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, Reason::Deleted));
+            self.plan
+                .actions
+                .push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, Reason::Deleted));
         }
     }
 
@@ -423,7 +477,11 @@ impl Work<'_> {
         conclude::describe(&mut self.next, old, self.total.as_ref(), &self.situation, &notes, generation, self.now);
         if old != Some(&self.next) {
             if self.may_wait(old) {
-                let at = old.and_then(|o| o.run.as_ref()).and_then(|r| r.updated_at).unwrap_or(self.now).after(PROGRESS_PAUSE);
+                let at = old
+                    .and_then(|o| o.run.as_ref())
+                    .and_then(|r| r.updated_at)
+                    .unwrap_or(self.now)
+                    .after(PROGRESS_PAUSE);
                 self.wake_at(at);
             } else {
                 self.write(old);
@@ -447,10 +505,22 @@ impl Work<'_> {
     fn may_wait(&self, old: Option<&WorkflowStatus>) -> bool {
         let Some((before, after)) = old.and_then(|o| o.run.as_ref()).zip(self.next.run.as_ref()) else { return false };
         let fresh = before.updated_at.is_some_and(|at| self.now < at.after(PROGRESS_PAUSE));
-        let stops = |r: &Run| r.steps.iter().map(|s| (s.name.clone(), s.stop)).filter(|(_, s)| s.is_some()).collect::<BTreeSet<(String, Option<Reason>)>>();
+        let stops = |r: &Run| {
+            r.steps
+                .iter()
+                .map(|s| (s.name.clone(), s.stop))
+                .filter(|(_, s)| s.is_some())
+                .collect::<BTreeSet<(String, Option<Reason>)>>()
+        };
         let kinds = |s: &WorkflowStatus| {
-            let settled = |k: ConditionType| matches!(k, ConditionType::Suspended | ConditionType::ChangePending | ConditionType::HistoryStored);
-            s.conditions.iter().filter(|c| settled(c.type_)).map(|c| (c.type_, c.status == ConditionStatus::True)).collect::<BTreeSet<_>>()
+            let settled = |k: ConditionType| {
+                matches!(k, ConditionType::Suspended | ConditionType::ChangePending | ConditionType::HistoryStored)
+            };
+            s.conditions
+                .iter()
+                .filter(|c| settled(c.type_))
+                .map(|c| (c.type_, c.status == ConditionStatus::True))
+                .collect::<BTreeSet<_>>()
         };
         fresh
             && self.plan.intents.is_empty()
@@ -459,7 +529,11 @@ impl Work<'_> {
             && after.finished_at.is_none()
             && before.stop == after.stop
             && stops(before).is_superset(&stops(after))
-            && old.is_some_and(|o| o.observed_generation == self.next.observed_generation && o.rerun_token == self.next.rerun_token && kinds(o) == kinds(&self.next))
+            && old.is_some_and(|o| {
+                o.observed_generation == self.next.observed_generation
+                    && o.rerun_token == self.next.rerun_token
+                    && kinds(o) == kinds(&self.next)
+            })
     }
 }
 
@@ -483,7 +557,14 @@ fn event_message(owner: &Owner, run: &Run, phase: RunPhase) -> String {
 
 /// A spec of no more than the names of the steps that a run has started: enough to stop them.
 fn bare(run: &Run) -> Valid {
-    let never = RetryPolicy { limit: 0, base: Duration::ZERO, factor: 1, max: Duration::ZERO, exit_codes: BTreeSet::new(), avoid_node: false };
+    let never = RetryPolicy {
+        limit: 0,
+        base: Duration::ZERO,
+        factor: 1,
+        max: Duration::ZERO,
+        exit_codes: BTreeSet::new(),
+        avoid_node: false,
+    };
     let step = |name: &str| ValidStep {
         name: name.to_owned(),
         needs: Vec::new(),
@@ -552,6 +633,11 @@ pub(super) fn read_spool(cr: &Workflow, revision: &RevisionFact) -> Option<Recor
         return None;
     }
     let spool: Spool = serde_json::from_value(revision.data.clone()).ok()?;
-    Some(RecordBatch { object: history::key(cr), run_id: spool.run_id, seq: spool.seq, last: true, records: spool.records })
+    Some(RecordBatch {
+        object: history::key(cr),
+        run_id: spool.run_id,
+        seq: spool.seq,
+        last: true,
+        records: spool.records,
+    })
 }
-

@@ -70,7 +70,9 @@ pub fn values(run: &Run) -> Values {
     let step = |s: &StepStatus| {
         let outputs = match s.phase {
             StepPhase::Succeeded => Value::Object(s.outputs.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect()),
-            StepPhase::Running | StepPhase::Waiting | StepPhase::Failed | StepPhase::Skipped | StepPhase::Cancelled => Value::Null,
+            StepPhase::Running | StepPhase::Waiting | StepPhase::Failed | StepPhase::Skipped | StepPhase::Cancelled => {
+                Value::Null
+            }
         };
         StepValue { outputs, phase: s.phase.as_str().to_owned() }
     };
@@ -126,7 +128,9 @@ impl Pass<'_> {
             Child::Seen(pod) if pod.gone => self.vanished(run, index, &step),
             Child::Seen(pod) if pod.deleting_at.is_some() => self.deleting(run, index, &step, pod),
             Child::Seen(pod) => self.live(run, index, &step, pod),
-            Child::Unseen(Post::Created) => self.note(&step.name, Reason::Accepted, "waiting for the cache to show the pod"),
+            Child::Unseen(Post::Created) => {
+                self.note(&step.name, Reason::Accepted, "waiting for the cache to show the pod")
+            }
             Child::Unseen(Post::Refused(refusal)) => self.refused(run, index, &step, refusal),
             Child::Unseen(Post::Stranger { what }) => self.name_taken(&step.name, what),
             Child::Unseen(Post::Uncertain) | Child::Unknown => self.unknown(run, index, &step),
@@ -134,7 +138,11 @@ impl Pass<'_> {
     }
 
     fn name_taken(&mut self, step: &str, what: &str) {
-        self.note(step, Reason::NameTaken, format!("{what} is not ours but has the name of our pod: delete or rename it"));
+        self.note(
+            step,
+            Reason::NameTaken,
+            format!("{what} is not ours but has the name of our pod: delete or rename it"),
+        );
         self.wake_at(self.now.after(Duration::from_secs(30)));
     }
 
@@ -144,7 +152,12 @@ impl Pass<'_> {
         match stop {
             Some(reason) => self.fail(run, index, step, outcome::stopped(reason), self.now, None),
             None => {
-                let void = Failed { class: FailureClass::Void, reason: Reason::Accepted, exit_code: None, message: "never started".into() };
+                let void = Failed {
+                    class: FailureClass::Void,
+                    reason: Reason::Accepted,
+                    exit_code: None,
+                    message: "never started".into(),
+                };
                 self.fail(run, index, step, void, self.now, None);
             }
         }
@@ -199,9 +212,13 @@ impl Pass<'_> {
             return;
         }
         if let Some(status) = run.steps.get(index) {
-            let wanted = build::labels(self.owner, &run.id, &step.name, status.attempt, hearth_crds::label::ROLE_ATTEMPT);
+            let wanted =
+                build::labels(self.owner, &run.id, &step.name, status.attempt, hearth_crds::label::ROLE_ATTEMPT);
             if wanted.iter().any(|(k, v)| k.starts_with("hearth.dev/") && pod.labels.get(k) != Some(v)) {
-                self.actions.push((Action::Relabel { name: pod.name.clone(), uid: pod.uid.clone(), labels: wanted }, Reason::Healthy));
+                self.actions.push((
+                    Action::Relabel { name: pod.name.clone(), uid: pod.uid.clone(), labels: wanted },
+                    Reason::Healthy,
+                ));
             }
         }
         if started(pod) {
@@ -234,7 +251,16 @@ impl Pass<'_> {
 
     /// A pod that waits. Past the limit, or without hope, its step fails. Whether it may go on waiting.
     #[expect(clippy::too_many_arguments, reason = "one place decides about waiting, whatever is waited for")]
-    fn pending(&mut self, run: &mut Run, index: usize, step: &ValidStep, reason: Reason, why: &str, hopeless: bool, pod: Option<&PodFact>) -> bool {
+    fn pending(
+        &mut self,
+        run: &mut Run,
+        index: usize,
+        step: &ValidStep,
+        reason: Reason,
+        why: &str,
+        hopeless: bool,
+        pod: Option<&PodFact>,
+    ) -> bool {
         let Some(since) = run.steps.get(index).map(|s| s.since.unwrap_or(self.now)) else { return false };
         let deadline = since.after(self.spec.pending_timeout);
         self.note(&step.name, reason, why);
@@ -253,7 +279,8 @@ impl Pass<'_> {
                 explain(run, &step.name, stop, None, why);
             }
             None => {
-                let end = Failed { class: FailureClass::UserError, reason: stop, exit_code: None, message: why.to_owned() };
+                let end =
+                    Failed { class: FailureClass::UserError, reason: stop, exit_code: None, message: why.to_owned() };
                 self.fail(run, index, step, end, self.now, None);
             }
         }
@@ -278,11 +305,20 @@ impl Pass<'_> {
             Outcome::Failed(failed) => self.fail(run, index, step, failed, at, pod.node.clone()),
             Outcome::Succeeded(outputs) => {
                 let kept: BTreeMap<_, _> = outputs.into_iter().filter(|(name, _)| step.kept.contains(name)).collect();
-                let size = |outputs: &BTreeMap<_, _>| serde_json::to_vec(outputs).map_or(usize::MAX, |v| if outputs.is_empty() { 0 } else { v.len() });
+                let size = |outputs: &BTreeMap<_, _>| {
+                    serde_json::to_vec(outputs).map_or(usize::MAX, |v| if outputs.is_empty() { 0 } else { v.len() })
+                };
                 let held: usize = run.steps.iter().map(|s| size(&s.outputs)).sum();
                 if held.saturating_add(size(&kept)) > MAX_KEPT {
-                    let message = format!("the outputs that expressions read are more than {MAX_KEPT} bytes in this run: write less, or read fewer of them");
-                    let end = Failed { class: FailureClass::UserError, reason: Reason::OutputsTooLong, exit_code: Some(0), message };
+                    let message = format!(
+                        "the outputs that expressions read are more than {MAX_KEPT} bytes in this run: write less, or read fewer of them"
+                    );
+                    let end = Failed {
+                        class: FailureClass::UserError,
+                        reason: Reason::OutputsTooLong,
+                        exit_code: Some(0),
+                        message,
+                    };
                     self.fail(run, index, step, end, at, pod.node.clone());
                 } else if let Some(status) = run.steps.get_mut(index) {
                     status.outputs = kept;
@@ -297,7 +333,14 @@ impl Pass<'_> {
         let stopping = run.stop;
         let Some(status) = run.steps.get_mut(index) else { return };
         let attempt = status.attempt;
-        status.ended.push(AttemptEnd { attempt, class: end.class, reason: end.reason, exit_code: end.exit_code, node, at });
+        status.ended.push(AttemptEnd {
+            attempt,
+            class: end.class,
+            reason: end.reason,
+            exit_code: end.exit_code,
+            node,
+            at,
+        });
         if status.ended.len() > LISTED_ENDS {
             status.ended.remove(0);
         }
@@ -315,7 +358,9 @@ impl Pass<'_> {
             let pause = match end.class {
                 FailureClass::Void => Duration::ZERO,
                 FailureClass::Infrastructure => step.retry.pause(status.infrastructure),
-                FailureClass::Application | FailureClass::UserError | FailureClass::Stopped => step.retry.pause(status.application),
+                FailureClass::Application | FailureClass::UserError | FailureClass::Stopped => {
+                    step.retry.pause(status.application)
+                }
             };
             status.phase = StepPhase::Waiting;
             status.retry_at = Some(at.after(pause));
@@ -335,7 +380,13 @@ impl Pass<'_> {
             let deadline = run.started_at.after(limit);
             if self.now >= deadline {
                 run.stop = Some(Reason::TimedOut);
-                run.failure.get_or_insert(Failure { step: None, attempt: None, reason: Reason::TimedOut, exit_code: None, message: "the run took longer than spec.timeout: raise it, or look for the slow step".into() });
+                run.failure.get_or_insert(Failure {
+                    step: None,
+                    attempt: None,
+                    reason: Reason::TimedOut,
+                    exit_code: None,
+                    message: "the run took longer than spec.timeout: raise it, or look for the slow step".into(),
+                });
                 return;
             }
             self.wake_at(deadline);
@@ -357,7 +408,11 @@ impl Pass<'_> {
                         status.stop = Some(reason);
                         let name = pod_name(&self.owner.name, &self.owner.uid, &run.id, &status.name, status.attempt);
                         if let Child::Seen(pod) = self.facts.child(&name)
-                            && pod.owned && !pod.placeholder && !pod.gone && pod.deleting_at.is_none() && !pod.seen_to_end()
+                            && pod.owned
+                            && !pod.placeholder
+                            && !pod.gone
+                            && pod.deleting_at.is_none()
+                            && !pod.seen_to_end()
                         {
                             self.actions.push((Action::DeletePod { name, uid: pod.uid.clone() }, reason));
                         }
@@ -375,11 +430,17 @@ impl Pass<'_> {
 
     /// Deletes live pods of ours whose attempt is void or over, of this run and of earlier ones.
     fn delete_strays(&mut self, run: &Run) {
-        let current: Vec<String> = run.steps.iter().filter(|s| s.phase == StepPhase::Running).map(|s| self.pod_name(run, &s.name, s.attempt)).collect();
+        let current: Vec<String> = run
+            .steps
+            .iter()
+            .filter(|s| s.phase == StepPhase::Running)
+            .map(|s| self.pod_name(run, &s.name, s.attempt))
+            .collect();
         for pod in self.facts.pods.values() {
             let live = pod.owned && !pod.placeholder && !pod.gone && pod.deleting_at.is_none() && !pod.seen_to_end();
             if live && !current.contains(&pod.name) {
-                self.actions.push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, Reason::Deleted));
+                self.actions
+                    .push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, Reason::Deleted));
             }
         }
     }
@@ -444,7 +505,12 @@ impl Pass<'_> {
             return false;
         }
         if listed.is_none() {
-            run.steps.push(StepStatus { started_at: Some(self.now), finished_at: None, reason: None, ..never_started(&step.name, StepPhase::Running, Reason::Running, self.now) });
+            run.steps.push(StepStatus {
+                started_at: Some(self.now),
+                finished_at: None,
+                reason: None,
+                ..never_started(&step.name, StepPhase::Running, Reason::Running, self.now)
+            });
         }
         let Some(status) = run.steps.iter_mut().find(|s| s.name == step.name) else { return false };
         status.phase = StepPhase::Running;
@@ -465,12 +531,21 @@ impl Pass<'_> {
             }
             match needs(run, step) {
                 Needs::Open => {}
-                Needs::Failed => run.steps.push(never_started(&step.name, StepPhase::Skipped, Reason::NeedFailed, self.now)),
+                Needs::Failed => {
+                    run.steps.push(never_started(&step.name, StepPhase::Skipped, Reason::NeedFailed, self.now))
+                }
                 Needs::Met => match step.when.as_ref().map(|w| w.render_condition(&values(run))) {
                     None | Some(Ok(true)) => {}
-                    Some(Ok(false)) => run.steps.push(never_started(&step.name, StepPhase::Skipped, Reason::WhenFalse, self.now)),
+                    Some(Ok(false)) => {
+                        run.steps.push(never_started(&step.name, StepPhase::Skipped, Reason::WhenFalse, self.now))
+                    }
                     Some(Err(e)) => {
-                        run.steps.push(never_started(&step.name, StepPhase::Failed, Reason::ExpressionFailed, self.now));
+                        run.steps.push(never_started(
+                            &step.name,
+                            StepPhase::Failed,
+                            Reason::ExpressionFailed,
+                            self.now,
+                        ));
                         explain(run, &step.name, Reason::ExpressionFailed, None, &e.to_string());
                     }
                 },
@@ -491,7 +566,9 @@ impl Pass<'_> {
 pub fn started(pod: &PodFact) -> bool {
     match pod.container {
         ContainerFact::Running { .. } | ContainerFact::Ended { .. } => true,
-        ContainerFact::None | ContainerFact::Waiting { .. } => matches!(pod.phase, PodPhase::Running | PodPhase::Succeeded | PodPhase::Failed),
+        ContainerFact::None | ContainerFact::Waiting { .. } => {
+            matches!(pod.phase, PodPhase::Running | PodPhase::Succeeded | PodPhase::Failed)
+        }
     }
 }
 
@@ -499,12 +576,18 @@ pub fn started(pod: &PodFact) -> bool {
 fn pending(pod: &PodFact) -> (Reason, String, bool) {
     if let ContainerFact::Waiting { reason, message } = &pod.container {
         match reason.as_str() {
-            "InvalidImageName" => return (Reason::ImagePullFailed, format!("{}: {message}", advice(Reason::ImagePullFailed)), true),
+            "InvalidImageName" => {
+                return (Reason::ImagePullFailed, format!("{}: {message}", advice(Reason::ImagePullFailed)), true);
+            }
             "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" | "ImageInspectError" => {
                 return (Reason::ImagePullFailed, format!("{}: {message}", advice(Reason::ImagePullFailed)), false);
             }
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
-                return (Reason::ContainerCannotRun, format!("{}: {message}", advice(Reason::ContainerCannotRun)), false);
+                return (
+                    Reason::ContainerCannotRun,
+                    format!("{}: {message}", advice(Reason::ContainerCannotRun)),
+                    false,
+                );
             }
             _ => {}
         }
@@ -518,7 +601,9 @@ fn pending(pod: &PodFact) -> (Reason, String, bool) {
 fn refusal_reason(refusal: &Refusal) -> Reason {
     match refusal.code {
         400 | 422 => Reason::PodInvalid,
-        403 if refusal.message.contains("exceeded quota") || refusal.message.contains("failed quota") => Reason::QuotaExceeded,
+        403 if refusal.message.contains("exceeded quota") || refusal.message.contains("failed quota") => {
+            Reason::QuotaExceeded
+        }
         403 => Reason::PodRefused,
         _ => Reason::Accepted,
     }
@@ -559,7 +644,11 @@ fn needs(run: &Run, step: &ValidStep) -> Needs {
             Some(s) => match s.phase {
                 StepPhase::Succeeded => {}
                 StepPhase::Skipped if s.reason == Some(Reason::WhenFalse) => {}
-                StepPhase::Skipped | StepPhase::Failed | StepPhase::Cancelled | StepPhase::Running | StepPhase::Waiting => return Needs::Failed,
+                StepPhase::Skipped
+                | StepPhase::Failed
+                | StepPhase::Cancelled
+                | StepPhase::Running
+                | StepPhase::Waiting => return Needs::Failed,
             },
         }
     }

@@ -31,7 +31,14 @@ pub struct WorkflowKind;
 impl Intends for WorkflowStatus {
     fn intends(&self, intent: &Intent) -> bool {
         let run = self.run.as_ref().filter(|r| r.id == intent.run_id && r.finished_at.is_none());
-        run.is_some_and(|r| r.steps.iter().any(|s| s.name == intent.step && s.phase == StepPhase::Running && s.attempt == intent.attempt && intent.item == 0))
+        run.is_some_and(|r| {
+            r.steps.iter().any(|s| {
+                s.name == intent.step
+                    && s.phase == StepPhase::Running
+                    && s.attempt == intent.attempt
+                    && intent.item == 0
+            })
+        })
     }
 }
 
@@ -48,13 +55,25 @@ impl Kind for WorkflowKind {
         lifecycle::plan(cr, facts, env, now)
     }
 
-    fn starts(cr: &Workflow, accepted: &Accepted<WorkflowStatus>, intents: &[Intent], facts: &Facts, env: &Env) -> Vec<Start> {
+    fn starts(
+        cr: &Workflow,
+        accepted: &Accepted<WorkflowStatus>,
+        intents: &[Intent],
+        facts: &Facts,
+        env: &Env,
+    ) -> Vec<Start> {
         let Some(run) = accepted.status().run.as_ref() else { return Vec::new() };
         let Some(spec) = pinned_spec(cr, run, facts).and_then(|s| validate(&s).ok()) else { return Vec::new() };
         intents.iter().filter_map(|intent| start(cr, accepted, run, &spec, intent, env)).collect()
     }
 
-    fn records(cr: &Workflow, old: Option<&WorkflowStatus>, accepted: &Accepted<WorkflowStatus>, facts: &Facts, env: &Env) -> Option<RecordBatch> {
+    fn records(
+        cr: &Workflow,
+        old: Option<&WorkflowStatus>,
+        accepted: &Accepted<WorkflowStatus>,
+        facts: &Facts,
+        env: &Env,
+    ) -> Option<RecordBatch> {
         let run = accepted.status().run.as_ref()?;
         let written = pinned_spec(cr, run, facts);
         let spec: Option<Valid> = written.as_ref().and_then(|s| validate(s).ok());
@@ -77,12 +96,23 @@ impl Kind for WorkflowKind {
 
 /// The spec that a run is pinned to: from its revision, or the object's own while that is the same.
 fn pinned_spec(cr: &Workflow, run: &Run, facts: &Facts) -> Option<WorkflowSpec> {
-    let from_revision = facts.revisions.get(&run.revision).and_then(|r| r.data.get("spec")).and_then(|s| serde_json::from_value(s.clone()).ok());
+    let from_revision = facts
+        .revisions
+        .get(&run.revision)
+        .and_then(|r| r.data.get("spec"))
+        .and_then(|s| serde_json::from_value(s.clone()).ok());
     from_revision.or_else(|| digest::same_spec(&run.digest, &cr.spec).then(|| cr.spec.clone()))
 }
 
 /// The pod of an intent. A placeholder needs no more than the names, so it can be made whatever the values are.
-fn start(cr: &Workflow, accepted: &Accepted<WorkflowStatus>, run: &Run, spec: &Valid, intent: &Intent, env: &Env) -> Option<Start> {
+fn start(
+    cr: &Workflow,
+    accepted: &Accepted<WorkflowStatus>,
+    run: &Run,
+    spec: &Valid,
+    intent: &Intent,
+    env: &Env,
+) -> Option<Start> {
     let owner = Owner::of(cr);
     let step = spec.steps.iter().find(|s| s.name == intent.step)?;
     let status = run.steps.iter().find(|s| s.name == intent.step)?;

@@ -48,9 +48,13 @@ pub fn conclude(pod: &PodFact, step: &ValidStep, stop: Option<Reason>) -> Outcom
     match pod.phase {
         PodPhase::Succeeded => match outputs(termination_message(pod), step) {
             Ok(outputs) => Outcome::Succeeded(outputs),
-            Err((reason, message)) => Outcome::Failed(Failed { exit_code: Some(0), ..failed(FailureClass::UserError, reason, message) }),
+            Err((reason, message)) => {
+                Outcome::Failed(Failed { exit_code: Some(0), ..failed(FailureClass::UserError, reason, message) })
+            }
         },
-        PodPhase::Failed | PodPhase::Pending | PodPhase::Running | PodPhase::Unknown => Outcome::Failed(classify(pod, step, stop)),
+        PodPhase::Failed | PodPhase::Pending | PodPhase::Running | PodPhase::Unknown => {
+            Outcome::Failed(classify(pod, step, stop))
+        }
     }
 }
 
@@ -77,9 +81,18 @@ fn classify(pod: &PodFact, step: &ValidStep, stop: Option<Reason>) -> Failed {
     };
     let mut end = match stop {
         Some(reason) => stopped(reason),
-        None => by_pod(pod).or_else(|| exit.map(|(code, reason)| by_exit(code, reason, pod, step))).unwrap_or_else(|| {
-            failed(FailureClass::Infrastructure, Reason::NodeLost, format!("the pod ended with no word of its container ({})", pod.message.as_deref().unwrap_or("no message")))
-        }),
+        None => {
+            by_pod(pod).or_else(|| exit.map(|(code, reason)| by_exit(code, reason, pod, step))).unwrap_or_else(|| {
+                failed(
+                    FailureClass::Infrastructure,
+                    Reason::NodeLost,
+                    format!(
+                        "the pod ended with no word of its container ({})",
+                        pod.message.as_deref().unwrap_or("no message")
+                    ),
+                )
+            })
+        }
     };
     end.exit_code = exit.map(|(code, _)| code);
     end
@@ -90,7 +103,11 @@ fn classify(pod: &PodFact, step: &ValidStep, stop: Option<Reason>) -> Failed {
 pub fn stopped(reason: Reason) -> Failed {
     match reason {
         Reason::PodDeleted => failed(FailureClass::Infrastructure, reason, "somebody deleted the pod while it ran"),
-        Reason::NodeLost => failed(FailureClass::Infrastructure, reason, "the node did not come back within the pod's grace period and 60 s"),
+        Reason::NodeLost => failed(
+            FailureClass::Infrastructure,
+            reason,
+            "the node did not come back within the pod's grace period and 60 s",
+        ),
         Reason::PendingTimeout | Reason::Unschedulable | Reason::ImagePullFailed | Reason::ContainerCannotRun => {
             failed(FailureClass::UserError, reason, "the pod did not start in time")
         }
@@ -103,17 +120,35 @@ fn by_pod(pod: &PodFact) -> Option<Failed> {
     let message = pod.message.clone().unwrap_or_default();
     let infrastructure = |reason, text: &str| Some(failed(FailureClass::Infrastructure, reason, text.to_owned()));
     match pod.reason.as_deref() {
-        Some("DeadlineExceeded") => return Some(failed(FailureClass::Application, Reason::TimedOut, "the step ran for longer than its timeout: raise steps[].timeout, or make it quicker")),
-        Some("Evicted") if own_limit(&message) => return Some(failed(FailureClass::UserError, Reason::Evicted, format!("evicted for its own limits: {message}: raise the limit, or write less"))),
+        Some("DeadlineExceeded") => {
+            return Some(failed(
+                FailureClass::Application,
+                Reason::TimedOut,
+                "the step ran for longer than its timeout: raise steps[].timeout, or make it quicker",
+            ));
+        }
+        Some("Evicted") if own_limit(&message) => {
+            return Some(failed(
+                FailureClass::UserError,
+                Reason::Evicted,
+                format!("evicted for its own limits: {message}: raise the limit, or write less"),
+            ));
+        }
         Some("Evicted") => return infrastructure(Reason::Evicted, &format!("evicted: {message}")),
         Some("NodeLost") => return infrastructure(Reason::NodeLost, "the node is gone"),
-        Some("Terminated" | "NodeShutdown" | "NodeAffinity" | "UnexpectedAdmissionError" | "Shutdown") => return infrastructure(Reason::NodeLost, &format!("the node stopped the pod: {message}")),
-        Some(other) if other.starts_with("OutOf") => return infrastructure(Reason::NodeLost, &format!("the node had no room any more: {message}")),
+        Some("Terminated" | "NodeShutdown" | "NodeAffinity" | "UnexpectedAdmissionError" | "Shutdown") => {
+            return infrastructure(Reason::NodeLost, &format!("the node stopped the pod: {message}"));
+        }
+        Some(other) if other.starts_with("OutOf") => {
+            return infrastructure(Reason::NodeLost, &format!("the node had no room any more: {message}"));
+        }
         Some(_) | None => {}
     }
     match pod.disruption.as_ref().map(|(reason, message)| (reason.as_str(), message.as_str())) {
         Some(("PreemptionByScheduler", message)) => return infrastructure(Reason::Preempted, message),
-        Some(("DeletionByTaintManager" | "DeletionByPodGC", message)) => return infrastructure(Reason::NodeLost, message),
+        Some(("DeletionByTaintManager" | "DeletionByPodGC", message)) => {
+            return infrastructure(Reason::NodeLost, message);
+        }
         Some((_, message)) => return infrastructure(Reason::Evicted, message),
         None => {}
     }
@@ -122,18 +157,39 @@ fn by_pod(pod: &PodFact) -> Option<Failed> {
 
 /// Whether the kubelet evicted the pod for its own use of disk, not for the node's want of it.
 fn own_limit(message: &str) -> bool {
-    ["exceeds the total limit", "exceeds the limit", "exceeded its local ephemeral storage limit", "exceeded local ephemeral storage limit"].iter().any(|m| message.contains(m))
+    [
+        "exceeds the total limit",
+        "exceeds the limit",
+        "exceeded its local ephemeral storage limit",
+        "exceeded local ephemeral storage limit",
+    ]
+    .iter()
+    .any(|m| message.contains(m))
 }
 
 fn by_exit(code: i32, word: &str, pod: &PodFact, step: &ValidStep) -> Failed {
     match word {
-        "OOMKilled" => return failed(FailureClass::Application, Reason::OutOfMemory, "the container used more memory than its limit: raise pod.resources.limits.memory, or use less"),
+        "OOMKilled" => {
+            return failed(
+                FailureClass::Application,
+                Reason::OutOfMemory,
+                "the container used more memory than its limit: raise pod.resources.limits.memory, or use less",
+            );
+        }
         "StartError" | "ContainerCannotRun" => {
-            return failed(FailureClass::UserError, Reason::ContainerCannotRun, format!("the container could not be started: {}: check command and image", last_lines(termination_message(pod))));
+            return failed(
+                FailureClass::UserError,
+                Reason::ContainerCannotRun,
+                format!(
+                    "the container could not be started: {}: check command and image",
+                    last_lines(termination_message(pod))
+                ),
+            );
         }
         _ => {}
     }
-    let class = if (64..=78).contains(&code) && code != 75 { FailureClass::UserError } else { FailureClass::Application };
+    let class =
+        if (64..=78).contains(&code) && code != 75 { FailureClass::UserError } else { FailureClass::Application };
     let tail = last_lines(termination_message(pod));
     let advice = if class == FailureClass::UserError {
         "exit codes 64 to 78 (but 75) mean bad input and are not tried again"
@@ -142,7 +198,15 @@ fn by_exit(code: i32, word: &str, pod: &PodFact, step: &ValidStep) -> Failed {
     } else {
         "see the log of each attempt"
     };
-    failed(class, Reason::ExitCode, if tail.is_empty() { format!("exit code {code}: {advice}") } else { format!("exit code {code}: {advice}; last lines: {tail}") })
+    failed(
+        class,
+        Reason::ExitCode,
+        if tail.is_empty() {
+            format!("exit code {code}: {advice}")
+        } else {
+            format!("exit code {code}: {advice}; last lines: {tail}")
+        },
+    )
 }
 
 /// At most the last 400 characters, on one line.
@@ -154,20 +218,32 @@ fn last_lines(text: &str) -> String {
 
 fn outputs(message: &str, step: &ValidStep) -> Result<BTreeMap<String, Json>, (Reason, String)> {
     if message.len() > MAX_OUTPUTS {
-        return Err((Reason::OutputsTooLong, format!("the outputs are longer than {MAX_OUTPUTS} bytes: write less to /dev/termination-log")));
+        return Err((
+            Reason::OutputsTooLong,
+            format!("the outputs are longer than {MAX_OUTPUTS} bytes: write less to /dev/termination-log"),
+        ));
     }
     let written = if message.trim().is_empty() { Map::new() } else { object(message)? };
     let declared = || step.outputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     if let Some(name) = written.keys().find(|name| !step.outputs.contains_key(*name)) {
-        return Err((Reason::OutputUndeclared, format!("output {name} is not declared: add it to steps[].outputs (declared: {})", declared())));
+        return Err((
+            Reason::OutputUndeclared,
+            format!("output {name} is not declared: add it to steps[].outputs (declared: {})", declared()),
+        ));
     }
     let mut outputs = BTreeMap::new();
     for (name, of) in &step.outputs {
         let Some(value) = written.get(name) else {
-            return Err((Reason::OutputMissing, format!("output {name} was not written: write a JSON object with it to /dev/termination-log")));
+            return Err((
+                Reason::OutputMissing,
+                format!("output {name} was not written: write a JSON object with it to /dev/termination-log"),
+            ));
         };
         if !of.admits(value) {
-            return Err((Reason::OutputMistyped, format!("output {name} is {}, but {of} is declared", type_name(value))));
+            return Err((
+                Reason::OutputMistyped,
+                format!("output {name} is {}, but {of} is declared", type_name(value)),
+            ));
         }
         outputs.insert(name.clone(), Json(value.clone()));
     }
@@ -177,8 +253,13 @@ fn outputs(message: &str, step: &ValidStep) -> Result<BTreeMap<String, Json>, (R
 fn object(message: &str) -> Result<Map<String, Value>, (Reason, String)> {
     match serde_json::from_str::<Value>(message.trim()) {
         Ok(Value::Object(fields)) => Ok(fields),
-        Ok(other) => Err((Reason::OutputsNotJson, format!("/dev/termination-log holds {}, not a JSON object: write {{\"name\": value}}", type_name(&other)))),
-        Err(e) => Err((Reason::OutputsNotJson, format!("/dev/termination-log is not JSON ({e}): write {{\"name\": value}}"))),
+        Ok(other) => Err((
+            Reason::OutputsNotJson,
+            format!("/dev/termination-log holds {}, not a JSON object: write {{\"name\": value}}", type_name(&other)),
+        )),
+        Err(e) => {
+            Err((Reason::OutputsNotJson, format!("/dev/termination-log is not JSON ({e}): write {{\"name\": value}}")))
+        }
     }
 }
 

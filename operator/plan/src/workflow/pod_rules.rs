@@ -12,10 +12,17 @@ pub(super) fn check(pod: &PodSubset) -> Result<(), (String, String)> {
     metadata("annotations", pod.annotations.keys())?;
     for (key, value) in &pod.labels {
         if !label_value(value) {
-            return broken(format!("labels[{key}]"), format!("`{value}` is not a label value: at most 63 letters, digits, dashes, dots and underscores, a letter or digit at both ends"));
+            return broken(
+                format!("labels[{key}]"),
+                format!(
+                    "`{value}` is not a label value: at most 63 letters, digits, dashes, dots and underscores, a letter or digit at both ends"
+                ),
+            );
         }
     }
-    if pod.gpu.as_ref().is_some_and(|g| g.count.unwrap_or(0) == 0 && (g.product.is_some() || g.memory.is_some())) && pod.gpu.as_ref().is_some_and(|g| g.count.is_none()) {
+    if pod.gpu.as_ref().is_some_and(|g| g.count.unwrap_or(0) == 0 && (g.product.is_some() || g.memory.is_some()))
+        && pod.gpu.as_ref().is_some_and(|g| g.count.is_none())
+    {
         return broken("gpu.count", "is missing: say how many GPUs, or 0 for none");
     }
     for volume in &pod.volumes {
@@ -24,13 +31,24 @@ pub(super) fn check(pod: &PodSubset) -> Result<(), (String, String)> {
     let known = |name: &str| pod.volumes.iter().any(|v| v.name == name);
     for mount in &pod.volume_mounts {
         if !known(&mount.name) {
-            return broken(format!("volumeMounts[{}].name", mount.mount_path), format!("there is no volume named {}: add it to pod.volumes", mount.name));
+            return broken(
+                format!("volumeMounts[{}].name", mount.mount_path),
+                format!("there is no volume named {}: add it to pod.volumes", mount.name),
+            );
         }
-        if ["/hearth", "/tmp", "/dev"].iter().any(|p| mount.mount_path == *p || mount.mount_path.starts_with(&format!("{p}/"))) {
-            return broken(format!("volumeMounts[{}].mountPath", mount.mount_path), "/hearth, /tmp and /dev are taken: choose another path");
+        if ["/hearth", "/tmp", "/dev"]
+            .iter()
+            .any(|p| mount.mount_path == *p || mount.mount_path.starts_with(&format!("{p}/")))
+        {
+            return broken(
+                format!("volumeMounts[{}].mountPath", mount.mount_path),
+                "/hearth, /tmp and /dev are taken: choose another path",
+            );
         }
     }
-    for need in pod.affinity.iter().flat_map(|a| a.node_required.iter().chain(a.node_preferred.iter().map(|p| &p.require))) {
+    for need in
+        pod.affinity.iter().flat_map(|a| a.node_required.iter().chain(a.node_preferred.iter().map(|p| &p.require)))
+    {
         node_requirement(need)?;
     }
     Ok(())
@@ -44,11 +62,17 @@ fn metadata<'a>(field: &str, keys: impl Iterator<Item = &'a String>) -> Result<(
     for key in keys {
         let prefix = key.split_once('/').map_or("", |(p, _)| p);
         if key == OWN_LABEL || RESERVED.iter().any(|r| prefix == *r || prefix.ends_with(&format!(".{r}"))) {
-            return broken(format!("{field}[{key}]"), format!("the prefixes {} and the key {OWN_LABEL} are reserved: use another key", RESERVED.join(", ")));
+            return broken(
+                format!("{field}[{key}]"),
+                format!("the prefixes {} and the key {OWN_LABEL} are reserved: use another key", RESERVED.join(", ")),
+            );
         }
         let name = key.split_once('/').map_or(key.as_str(), |(_, n)| n);
         if name.is_empty() || !label_value(name) {
-            return broken(format!("{field}[{key}]"), "is not a key: write prefix/name or name, at most 63 letters, digits, dashes, dots and underscores");
+            return broken(
+                format!("{field}[{key}]"),
+                "is not a key: write prefix/name or name, at most 63 letters, digits, dashes, dots and underscores",
+            );
         }
     }
     Ok(())
@@ -61,12 +85,25 @@ fn label_value(text: &str) -> bool {
 }
 
 fn one_source(volume: &Volume) -> Result<(), (String, String)> {
-    let given = [volume.empty_dir.is_some(), volume.pvc.is_some(), volume.config_map.is_some(), volume.secret.is_some(), volume.projected.is_some(), volume.ephemeral.is_some()];
+    let given = [
+        volume.empty_dir.is_some(),
+        volume.pvc.is_some(),
+        volume.config_map.is_some(),
+        volume.secret.is_some(),
+        volume.projected.is_some(),
+        volume.ephemeral.is_some(),
+    ];
     if given.iter().filter(|g| **g).count() != 1 {
-        return broken(format!("volumes[{}]", volume.name), "give exactly one of emptyDir, pvc, configMap, secret, projected and ephemeral");
+        return broken(
+            format!("volumes[{}]", volume.name),
+            "give exactly one of emptyDir, pvc, configMap, secret, projected and ephemeral",
+        );
     }
     if OWN_VOLUMES.contains(&volume.name.as_str()) {
-        return broken(format!("volumes[{}].name", volume.name), format!("the names {} are taken: choose another", OWN_VOLUMES.join(", ")));
+        return broken(
+            format!("volumes[{}].name", volume.name),
+            format!("the names {} are taken: choose another", OWN_VOLUMES.join(", ")),
+        );
     }
     Ok(())
 }
@@ -80,5 +117,11 @@ fn node_requirement(need: &NodeRequirement) -> Result<(), (String, String)> {
     if ok {
         return Ok(());
     }
-    broken(format!("affinity[{}]", need.key), format!("the values do not fit operator {}: In and NotIn take at least one, Exists and DoesNotExist none, Gt and Lt one whole number", need.operator.as_str()))
+    broken(
+        format!("affinity[{}]", need.key),
+        format!(
+            "the values do not fit operator {}: In and NotIn take at least one, Exists and DoesNotExist none, Gt and Lt one whole number",
+            need.operator.as_str()
+        ),
+    )
 }

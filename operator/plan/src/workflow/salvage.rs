@@ -29,12 +29,25 @@ pub(super) fn records(raw: &Value, env: &Env) -> Vec<Record> {
         name: text(raw, "/metadata/name").unwrap_or_default(),
         uid: text(raw, "/metadata/uid").unwrap_or_default(),
     };
-    let phase = text(raw, "/status/phase").filter(|p| matches!(p.as_str(), "Succeeded" | "Failed" | "Cancelled")).unwrap_or_else(|| "Cancelled".into());
-    let started_at = time(raw, "/status/run/startedAt").or_else(|| time(raw, "/metadata/creationTimestamp")).unwrap_or(Time::from_millis(0));
+    let phase = text(raw, "/status/phase")
+        .filter(|p| matches!(p.as_str(), "Succeeded" | "Failed" | "Cancelled"))
+        .unwrap_or_else(|| "Cancelled".into());
+    let started_at = time(raw, "/status/run/startedAt")
+        .or_else(|| time(raw, "/metadata/creationTimestamp"))
+        .unwrap_or(Time::from_millis(0));
     let finished_at = time(raw, "/status/run/finishedAt").or_else(|| time(raw, "/metadata/deletionTimestamp"));
     let seq = raw.pointer("/status/run/seq").and_then(Value::as_i64).unwrap_or(0).saturating_add(1);
-    let message = "the object could not be read any more when it was deleted: this is what its metadata and status said";
-    let event = EventRow { run_id: id.clone(), subject: "run".into(), transition: phase.clone(), seq, at: finished_at.unwrap_or(started_at), reason: Some(Reason::Poisoned.as_str().into()), message: Some(message.into()) };
+    let message =
+        "the object could not be read any more when it was deleted: this is what its metadata and status said";
+    let event = EventRow {
+        run_id: id.clone(),
+        subject: "run".into(),
+        transition: phase.clone(),
+        seq,
+        at: finished_at.unwrap_or(started_at),
+        reason: Some(Reason::Poisoned.as_str().into()),
+        message: Some(message.into()),
+    };
     let row = RunRow {
         id,
         cluster: env.cluster_id.clone(),
@@ -66,10 +79,23 @@ pub(super) fn poisoned(raw_status: Option<&Value>, generation: Option<i64>, mess
     let old = status.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
     let of = |kind: &str| old.iter().find(|c| c.get("type").and_then(Value::as_str) == Some(kind));
     let condition = |type_: ConditionType, kind: &str, status: ConditionStatus, word: &str| {
-        let kept = of(kind).filter(|c| c.get("status").and_then(Value::as_str) == Some(word)).and_then(|c| time(c, "/lastTransitionTime"));
-        Condition { type_, status, reason: Reason::Poisoned.as_str().into(), message: message.chars().take(512).collect(), last_transition_time: kept.unwrap_or(now), observed_generation: generation }
+        let kept = of(kind)
+            .filter(|c| c.get("status").and_then(Value::as_str) == Some(word))
+            .and_then(|c| time(c, "/lastTransitionTime"));
+        Condition {
+            type_,
+            status,
+            reason: Reason::Poisoned.as_str().into(),
+            message: message.chars().take(512).collect(),
+            last_transition_time: kept.unwrap_or(now),
+            observed_generation: generation,
+        }
     };
-    let mut conditions: Vec<Value> = old.iter().filter(|c| !matches!(c.get("type").and_then(Value::as_str), Some("Ready" | "Stalled" | "Reconciling"))).cloned().collect();
+    let mut conditions: Vec<Value> = old
+        .iter()
+        .filter(|c| !matches!(c.get("type").and_then(Value::as_str), Some("Ready" | "Stalled" | "Reconciling")))
+        .cloned()
+        .collect();
     conditions.push(json!(condition(ConditionType::Ready, "Ready", ConditionStatus::False, "False")));
     conditions.push(json!(condition(ConditionType::Stalled, "Stalled", ConditionStatus::True, "True")));
     if let Some(fields) = status.as_object_mut() {

@@ -128,7 +128,10 @@ impl RetryPolicy {
 pub fn validate(spec: &WorkflowSpec) -> Result<Valid, Invalid> {
     let size = serde_json::to_vec(spec).map_or(usize::MAX, |v| v.len());
     if size > MAX_SPEC {
-        return invalid("spec", format!("is {size} bytes of JSON, at most {MAX_SPEC} fit in its revision: move data out of the spec"));
+        return invalid(
+            "spec",
+            format!("is {size} bytes of JSON, at most {MAX_SPEC} fit in its revision: move data out of the spec"),
+        );
     }
     let params = params(&spec.params)?;
     names(spec)?;
@@ -165,12 +168,18 @@ fn params(declared: &[Param]) -> Result<Map<String, Value>, Invalid> {
     for param in declared {
         let field = format!("spec.params[{}]", param.name);
         let Some(Json(value)) = &param.default else {
-            return invalid(format!("{field}.default"), format!("param {} has no value: give it a default", param.name));
+            return invalid(
+                format!("{field}.default"),
+                format!("param {} has no value: give it a default", param.name),
+            );
         };
         let wanted = param.type_.unwrap_or(ValueType::String);
         if !wanted.admits(value) {
             let found = type_name(value);
-            return invalid(format!("{field}.default"), format!("is {found}, but the declared type is {wanted}: change the value, or set type: {found}"));
+            return invalid(
+                format!("{field}.default"),
+                format!("is {found}, but the declared type is {wanted}: change the value, or set type: {found}"),
+            );
         }
         in_range(&field, param, value)?;
         if values.insert(param.name.clone(), value.clone()).is_some() {
@@ -179,7 +188,10 @@ fn params(declared: &[Param]) -> Result<Map<String, Value>, Invalid> {
     }
     let size = serde_json::to_vec(&values).map_or(usize::MAX, |v| v.len());
     if size > MAX_PARAMS {
-        return invalid("spec.params", format!("are {size} bytes of JSON, at most {MAX_PARAMS} are allowed: put data into a volume or an image"));
+        return invalid(
+            "spec.params",
+            format!("are {size} bytes of JSON, at most {MAX_PARAMS} are allowed: put data into a volume or an image"),
+        );
     }
     Ok(values)
 }
@@ -192,10 +204,16 @@ fn in_range(field: &str, param: &Param, value: &Value) -> Result<(), Invalid> {
     }
     let Some(number) = value.as_f64() else { return Ok(()) };
     if let Some(minimum) = param.minimum.filter(|m| number < *m) {
-        return invalid(format!("{field}.default"), format!("is {value}, below the minimum {minimum}: use a value from {minimum} up"));
+        return invalid(
+            format!("{field}.default"),
+            format!("is {value}, below the minimum {minimum}: use a value from {minimum} up"),
+        );
     }
     if let Some(maximum) = param.maximum.filter(|m| number > *m) {
-        return invalid(format!("{field}.default"), format!("is {value}, above the maximum {maximum}: use a value up to {maximum}"));
+        return invalid(
+            format!("{field}.default"),
+            format!("is {value}, above the maximum {maximum}: use a value up to {maximum}"),
+        );
     }
     Ok(())
 }
@@ -210,17 +228,26 @@ fn names(spec: &WorkflowSpec) -> Result<(), Invalid> {
     let mut known = BTreeSet::new();
     for step in &spec.steps {
         if !is_dns_label(&step.name) || step.name.len() > 52 {
-            return invalid(format!("spec.steps[{}].name", step.name), "is not a DNS label of at most 52 characters: use lower-case letters, digits and dashes");
+            return invalid(
+                format!("spec.steps[{}].name", step.name),
+                "is not a DNS label of at most 52 characters: use lower-case letters, digits and dashes",
+            );
         }
         if !known.insert(step.name.as_str()) {
-            return invalid(format!("spec.steps[{}].name", step.name), "this name is used twice: rename one of the steps");
+            return invalid(
+                format!("spec.steps[{}].name", step.name),
+                "this name is used twice: rename one of the steps",
+            );
         }
     }
     for step in &spec.steps {
         for need in &step.needs {
             if !known.contains(need.as_str()) {
                 let all = spec.steps.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
-                return invalid(format!("spec.steps[{}].needs", step.name), format!("there is no step named {need}: the steps are {all}"));
+                return invalid(
+                    format!("spec.steps[{}].needs", step.name),
+                    format!("there is no step named {need}: the steps are {all}"),
+                );
             }
         }
     }
@@ -232,10 +259,16 @@ fn topological(steps: &[Step]) -> Result<Vec<usize>, Invalid> {
     let mut done: BTreeSet<&str> = BTreeSet::new();
     let mut order = Vec::with_capacity(steps.len());
     while order.len() < steps.len() {
-        let next = steps.iter().enumerate().find(|(_, s)| !done.contains(s.name.as_str()) && s.needs.iter().all(|n| done.contains(n.as_str())));
+        let next = steps
+            .iter()
+            .enumerate()
+            .find(|(_, s)| !done.contains(s.name.as_str()) && s.needs.iter().all(|n| done.contains(n.as_str())));
         let Some((index, step)) = next else {
             let cycle = cycle(steps, &done);
-            return invalid(format!("spec.steps[{}].needs", cycle.first().copied().unwrap_or_default()), format!("the steps need each other in a circle: {}: remove one of these needs", cycle.join(" → ")));
+            return invalid(
+                format!("spec.steps[{}].needs", cycle.first().copied().unwrap_or_default()),
+                format!("the steps need each other in a circle: {}: remove one of these needs", cycle.join(" → ")),
+            );
         };
         done.insert(&step.name);
         order.push(index);
@@ -291,7 +324,11 @@ fn expr_env(spec: &WorkflowSpec, ended: impl Fn(&str) -> bool) -> Env {
     }
     for step in &spec.steps {
         env = if ended(&step.name) {
-            let outputs = step.outputs.iter().map(|o| (o.name.clone(), expr_type(o.type_.unwrap_or(ValueType::String)))).collect();
+            let outputs = step
+                .outputs
+                .iter()
+                .map(|o| (o.name.clone(), expr_type(o.type_.unwrap_or(ValueType::String))))
+                .collect();
             env.step(&step.name, StepType { outputs, may_be_skipped: step.when.is_some() })
         } else {
             env.step_not_needed(&step.name)
@@ -307,14 +344,20 @@ fn valid_step(spec: &WorkflowSpec, step: &Step, ancestors: Option<&BTreeSet<&str
         return invalid(at("image"), "there is no image: set it here, or spec.image for all steps");
     };
     if image.trim().is_empty() || image.chars().any(char::is_whitespace) {
-        return invalid(at("image"), format!("`{image}` is not an image: write registry/name:tag or registry/name@sha256:…"));
+        return invalid(
+            at("image"),
+            format!("`{image}` is not an image: write registry/name:tag or registry/name@sha256:…"),
+        );
     }
     let pod = merge_pod(spec.pod.as_ref(), step.pod.as_ref());
     pod_rules::check(&pod).map_err(|(field, message)| Invalid { field: at(&format!("pod.{field}")), message })?;
     let mut outputs = BTreeMap::new();
     for output in &step.outputs {
         if outputs.insert(output.name.clone(), output.type_.unwrap_or(ValueType::String)).is_some() {
-            return invalid(at(&format!("outputs[{}]", output.name)), "this name is declared twice: rename one of them");
+            return invalid(
+                at(&format!("outputs[{}]", output.name)),
+                "this name is declared twice: rename one of them",
+            );
         }
     }
     Ok(ValidStep {
@@ -334,7 +377,11 @@ fn valid_step(spec: &WorkflowSpec, step: &Step, ancestors: Option<&BTreeSet<&str
     })
 }
 
-fn check(field: &str, text: &str, how: impl Fn(&Template) -> Result<Checked, crate::expr::ExprError>) -> Result<Checked, Invalid> {
+fn check(
+    field: &str,
+    text: &str,
+    how: impl Fn(&Template) -> Result<Checked, crate::expr::ExprError>,
+) -> Result<Checked, Invalid> {
     Template::parse(text).and_then(|t| how(&t)).map_err(|e| Invalid { field: field.to_owned(), message: e.to_string() })
 }
 
@@ -350,7 +397,9 @@ fn env_vars(field: &str, spec: &[EnvVar], step: &[EnvVar], env: &Env) -> Result<
         let value = match (&var.value, &var.value_from) {
             (Some(_), Some(_)) => return invalid(at, "give value or valueFrom, not both"),
             (None, Some(source)) => ValidEnv::Source(source.clone()),
-            (text, None) => ValidEnv::Text(check(&format!("{at}.value"), text.as_deref().unwrap_or_default(), |t| t.check_text(env))?),
+            (text, None) => ValidEnv::Text(check(&format!("{at}.value"), text.as_deref().unwrap_or_default(), |t| {
+                t.check_text(env)
+            })?),
         };
         vars.push((var.name.clone(), value));
     }
@@ -377,7 +426,10 @@ fn retry(field: &str, retry: Option<&Retry>) -> Result<RetryPolicy, Invalid> {
 
 fn results(spec: &WorkflowSpec) -> Result<BTreeMap<String, Checked>, Invalid> {
     let env = expr_env(spec, |_| true);
-    spec.results.iter().map(|(name, text)| Ok((name.clone(), check(&format!("spec.results.{name}"), &text.0, |t| t.check(&env))?))).collect()
+    spec.results
+        .iter()
+        .map(|(name, text)| Ok((name.clone(), check(&format!("spec.results.{name}"), &text.0, |t| t.check(&env))?)))
+        .collect()
 }
 
 /// Marks the outputs that some expression reads.
@@ -393,11 +445,19 @@ fn keep_outputs(steps: &mut [ValidStep], results: &BTreeMap<String, Checked>) {
             Reference::StepOutputs { step } => {
                 whole.insert(step);
             }
-            Reference::Param(_) | Reference::StepPhase(_) | Reference::RunId | Reference::RunNumber | Reference::Now => {}
+            Reference::Param(_)
+            | Reference::StepPhase(_)
+            | Reference::RunId
+            | Reference::RunNumber
+            | Reference::Now => {}
         }
     }
     for step in steps {
-        step.kept = if whole.contains(&step.name) { step.outputs.keys().cloned().collect() } else { read.remove(&step.name).unwrap_or_default() };
+        step.kept = if whole.contains(&step.name) {
+            step.outputs.keys().cloned().collect()
+        } else {
+            read.remove(&step.name).unwrap_or_default()
+        };
     }
 }
 
@@ -440,7 +500,9 @@ fn merge_pod(spec: Option<&PodSubset>, step: Option<&PodSubset>) -> PodSubset {
         env_from: list(own.env_from, base.env_from),
         volumes: list(own.volumes, base.volumes),
         volume_mounts: list(own.volume_mounts, base.volume_mounts),
-        termination_grace_period_seconds: own.termination_grace_period_seconds.or(base.termination_grace_period_seconds),
+        termination_grace_period_seconds: own
+            .termination_grace_period_seconds
+            .or(base.termination_grace_period_seconds),
         labels: map(own.labels, base.labels),
         annotations: map(own.annotations, base.annotations),
     }
