@@ -288,7 +288,10 @@ fn take<K: Kind>(
     }
 }
 
-fn log<K: Kind>(result: Result<(ObjectRef<DeserializeGuard<K::Cr>>, Action), ApplierError<Error, Infallible>>) {
+/// How a pass ended, in the applier's words.
+type Ended<Cr> = Result<(ObjectRef<DeserializeGuard<Cr>>, Action), ApplierError<Error, Infallible>>;
+
+fn log<K: Kind>(result: Ended<K::Cr>) {
     match result {
         Ok(_) | Err(ApplierError::ObjectNotFound(_)) => {}
         Err(ApplierError::ReconcilerFailed(error, object)) => match error.class() {

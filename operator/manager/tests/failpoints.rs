@@ -1,0 +1,14 @@
+//! The shipped binary holds no failure point; the one that is built for tests does.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panic")]
+
+const MARKS: [&str; 4] = ["HEARTH_FAILPOINTS", "hearth.dev/test-panic", "before-create", "after-patch"];
+
+#[test]
+fn failure_points_are_only_where_they_belong() {
+    let binary = std::fs::read(env!("CARGO_BIN_EXE_hearth")).unwrap();
+    for mark in MARKS {
+        let found = binary.windows(mark.len()).any(|w| w == mark.as_bytes());
+        assert_eq!(found, cfg!(feature = "failpoints"), "{mark}");
+    }
+}
