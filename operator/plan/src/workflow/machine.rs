@@ -373,7 +373,8 @@ impl Pass<'_> {
 
     /// The limits of the whole run.
     fn limits(&mut self, run: &mut Run) {
-        if run.stop.is_some() {
+        let over = |name: &str| run.steps.iter().any(|s| s.name == name && s.phase.is_terminal());
+        if run.stop.is_some() || self.spec.steps.iter().all(|s| over(&s.name)) {
             return;
         }
         if let Some(limit) = self.spec.timeout {
