@@ -1,0 +1,94 @@
+//! What the API asks of the Kubernetes API server: reviews, and which UID a namespace has now.
+
+use crate::refused::Refused;
+use hearth_wire::ProblemKind;
+use k8s_openapi::api::{
+    authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus},
+    authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec},
+    core::v1::Namespace,
+};
+use kube::{Api, Client, api::PostParams};
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many questions may be open at a time.
+const AT_ONCE: usize = 32;
+
+/// The API server, as the API sees it.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    open: Arc<Semaphore>,
+}
+
+/// The API server gave no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterAway {
+    /// It answered with an error, or not at all.
+    #[error("{asked}: {source}")]
+    Failed {
+        /// What was asked.
+        asked: &'static str,
+        /// Why there is no answer.
+        source: Box<kube::Error>,
+    },
+    /// It took too long.
+    #[error("{0}: no answer within {PATIENCE:?}")]
+    Slow(&'static str),
+}
+
+impl ClusterAway {
+    /// The answer to whoever asked us. The reason goes to the log: it may name things that the asker must not see.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
+    pub fn refused(self) -> Refused {
+        tracing::warn!(error = %self, "the API server did not answer a question of the API");
+        Refused::new(ProblemKind::ClusterAway, "who you are and what you may do could not be asked of the Kubernetes API server; try again")
+    }
+}
+
+impl Cluster {
+    /// Asks through `client`.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client, open: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// Whose token is it?
+    pub async fn token_review(&self, spec: TokenReviewSpec) -> Result<TokenReviewStatus, ClusterAway> {
+        let review = TokenReview { spec, ..TokenReview::default() };
+        let api: Api<TokenReview> = Api::all(self.client.clone());
+        let answer = self.ask("TokenReview", api.create(&PostParams::default(), &review)).await?;
+        Ok(answer.status.unwrap_or_default())
+    }
+
+    /// May they do it?
+    pub async fn access_review(&self, spec: SubjectAccessReviewSpec) -> Result<bool, ClusterAway> {
+        let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
+        let api: Api<SubjectAccessReview> = Api::all(self.client.clone());
+        let answer = self.ask("SubjectAccessReview", api.create(&PostParams::default(), &review)).await?;
+        Ok(answer.status.is_some_and(|s| s.allowed && s.denied != Some(true)))
+    }
+
+    /// The UID of the namespace that has this name now.
+    pub async fn namespace_uid(&self, name: &str) -> Result<Option<String>, ClusterAway> {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let found = self.ask("namespace", api.get_metadata_opt(name)).await?;
+        Ok(found.and_then(|n| n.metadata.uid))
+    }
+
+    async fn ask<T>(&self, asked: &'static str, question: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterAway> {
+        let answer = tokio::time::timeout(PATIENCE, async {
+            // The semaphore is never closed; an error would only mean that nobody limits us.
+            let _slot = self.open.acquire().await;
+            question.await
+        });
+        match answer.await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(source)) => Err(ClusterAway::Failed { asked, source: Box::new(source) }),
+            Err(_) => Err(ClusterAway::Slow(asked)),
+        }
+    }
+}

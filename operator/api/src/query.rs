@@ -1,0 +1,218 @@
+//! What a request asks for: the parameters of lists, parsed once.
+
+use crate::{
+    cursor::CursorKey,
+    gate::{Part, Scope},
+    refused::Refused,
+};
+use hearth_crds::{duration::DurationText, time::Time};
+use hearth_history::RunFilter;
+use hearth_wire::{MAX_PAGE, ProblemKind};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Runs in a page when nobody says otherwise.
+const DEFAULT_PAGE: u32 = 50;
+/// The longest value of a filter.
+const LONGEST: usize = 1024;
+/// The phases of a run, in the store's words.
+const PHASES: [&str; 6] = ["Pending", "Running", "Succeeded", "Failed", "Cancelled", "Vanished"];
+
+/// Parameters of a list of runs. An unknown one is refused: a misspelt filter would show too much.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunsQuery {
+    /// Namespace; without it the right in all namespaces is needed.
+    pub namespace: Option<String>,
+    /// Kind.
+    pub kind: Option<String>,
+    /// Name of the object.
+    pub name: Option<String>,
+    /// UID of the object.
+    pub uid: Option<String>,
+    /// Phases, separated by commas.
+    pub phase: Option<String>,
+    /// Reason of the run.
+    pub reason: Option<String>,
+    /// Failure class of one of its attempts.
+    pub class: Option<String>,
+    /// What started it.
+    pub trigger: Option<String>,
+    /// Owner.
+    pub owner: Option<String>,
+    /// Labels of the object: `a=b,c=d`, all of them.
+    pub label: Option<String>,
+    /// Params by their value as text: `a=b,c=d`, all of them.
+    pub param: Option<String>,
+    /// Started at or after this time (RFC 3339).
+    pub from: Option<String>,
+    /// Started before this time (RFC 3339).
+    pub to: Option<String>,
+    /// Took at least this long, for example `10m`.
+    pub min_duration: Option<String>,
+    /// The most runs in the answer, from 1 to 500.
+    #[serde(skip_serializing)]
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    #[serde(skip_serializing)]
+    pub cursor: Option<String>,
+}
+
+/// Parameters of a list of parts of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PartQuery {
+    /// The most items in the answer, from 1 to 500.
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Parameters of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LogQuery {
+    /// Name of the step.
+    pub step: Option<String>,
+    /// Item of a fan-out.
+    pub item: Option<i32>,
+    /// Number of the attempt; without it the last one that has a log, or says why not.
+    pub attempt: Option<i32>,
+}
+
+impl RunsQuery {
+    /// Where the list looks.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        match &self.namespace {
+            Some(name) => Scope::Namespace(name.clone()),
+            None => Scope::Everywhere,
+        }
+    }
+
+    /// What the list leaves. The gate fills the namespaces in.
+    pub fn filter(&self) -> Result<RunFilter, Refused> {
+        self.check_lengths()?;
+        Ok(RunFilter {
+            kind: self.kind.clone(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            phases: phases(self.phase.as_deref())?,
+            reason: self.reason.clone(),
+            class: self.class.clone(),
+            trigger: self.trigger.clone(),
+            owner: self.owner.clone(),
+            labels: pairs("label", self.label.as_deref())?,
+            params: pairs("param", self.param.as_deref())?,
+            from: time("from", self.from.as_deref())?,
+            to: time("to", self.to.as_deref())?,
+            min_duration: duration("minDuration", self.min_duration.as_deref())?,
+            ..RunFilter::default()
+        })
+    }
+
+    /// The page that is asked for.
+    pub fn part<K: DeserializeOwned>(&self, keys: &CursorKey) -> Result<Part<K>, Refused> {
+        page(self.limit, self.cursor.as_deref(), keys, &self.signature())
+    }
+
+    /// What a cursor of this list is bound to: every parameter but the page itself.
+    #[must_use]
+    pub fn signature(&self) -> String {
+        format!("runs?{}", serde_json::to_string(self).unwrap_or_default())
+    }
+
+    fn check_lengths(&self) -> Result<(), Refused> {
+        let texts = [&self.namespace, &self.kind, &self.name, &self.uid, &self.reason, &self.class, &self.trigger, &self.owner, &self.label, &self.param];
+        if texts.into_iter().flatten().any(|t| t.len() > LONGEST) {
+            return Err(bad(format!("a filter is longer than {LONGEST} bytes")));
+        }
+        Ok(())
+    }
+}
+
+impl PartQuery {
+    /// The page that is asked for; `of` is the list that its cursor belongs to.
+    pub fn part<K: DeserializeOwned>(&self, keys: &CursorKey, of: &str) -> Result<Part<K>, Refused> {
+        page(self.limit.or(Some(MAX_PAGE)), self.cursor.as_deref(), keys, of)
+    }
+}
+
+fn page<K: DeserializeOwned>(limit: Option<u32>, cursor: Option<&str>, keys: &CursorKey, of: &str) -> Result<Part<K>, Refused> {
+    let limit = limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(bad(format!("limit must be from 1 to {MAX_PAGE}; it is {limit}")));
+    }
+    let after = cursor.map(|c| keys.open(c, of)).transpose().map_err(|e| bad(format!("cursor: {e}")))?;
+    Ok(Part { after, limit })
+}
+
+fn phases(text: Option<&str>) -> Result<Vec<String>, Refused> {
+    let parse = |word: &str| {
+        let known = PHASES.iter().find(|p| p.eq_ignore_ascii_case(word.trim()));
+        known.map(|p| (*p).to_owned()).ok_or_else(|| bad(format!("phase: there is no phase {word:?}; the phases are {}", PHASES.join(", "))))
+    };
+    text.into_iter().flat_map(|t| t.split(',')).map(parse).collect()
+}
+
+fn pairs(of: &str, text: Option<&str>) -> Result<BTreeMap<String, String>, Refused> {
+    let parse = |pair: &str| {
+        let (key, value) = pair.split_once('=').ok_or_else(|| bad(format!("{of}: must be NAME=VALUE, several separated by commas; {pair:?} is not")))?;
+        Ok((key.trim().to_owned(), value.to_owned()))
+    };
+    text.into_iter().flat_map(|t| t.split(',')).map(parse).collect()
+}
+
+fn time(of: &str, text: Option<&str>) -> Result<Option<Time>, Refused> {
+    let parse = |t: &str| t.parse::<Timestamp>().map(Time::new).map_err(|_| bad(format!("{of}: must be a time such as 2026-11-21T08:00:00Z; {t:?} is not")));
+    text.map(parse).transpose()
+}
+
+fn duration(of: &str, text: Option<&str>) -> Result<Option<Duration>, Refused> {
+    let parse = |t: &str| DurationText(t.to_owned()).parse().map_err(|_| bad(format!("{of}: must be a duration such as 90s, 15m or 2h; {t:?} is not")));
+    text.map(parse).transpose()
+}
+
+fn bad(detail: String) -> Refused {
+    Refused::new(ProblemKind::BadRequest, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(text: &str) -> Result<RunsQuery, String> {
+        axum::extract::Query::<RunsQuery>::try_from_uri(&format!("/runs?{text}").parse().unwrap()).map(|q| q.0).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn filters_are_parsed() {
+        let filter = query("phase=failed,Running&label=a%3Db,c%3Dd&param=window%3D12&from=2026-11-21T08:00:00Z&minDuration=90s").unwrap().filter().unwrap();
+        assert_eq!(filter.phases, ["Failed", "Running"]);
+        assert_eq!(filter.labels.len(), 2);
+        assert_eq!(filter.params.get("window").map(String::as_str), Some("12"));
+        assert_eq!(filter.min_duration, Some(Duration::from_secs(90)));
+        assert!(filter.from.is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        assert!(query("nmae=x").is_err());
+        for text in ["phase=Done", "label=x", "from=yesterday", "minDuration=soon"] {
+            assert_eq!(query(text).unwrap().filter().unwrap_err().kind(), ProblemKind::BadRequest, "{text}");
+        }
+        let keys = CursorKey::derive(b"k");
+        for text in ["limit=0", "limit=501", "cursor=x"] {
+            assert!(query(text).unwrap().part::<String>(&keys).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_bound_to_the_filters_but_not_to_the_page() {
+        let with = |text: &str| query(text).unwrap().signature();
+        assert_eq!(with("name=a&limit=5"), with("name=a&limit=6&cursor=x"));
+        assert_ne!(with("name=a"), with("name=b"));
+        assert_ne!(with("name=a"), with("namespace=a"));
+    }
+}

@@ -1,0 +1,207 @@
+//! The servers: the API with TLS, and the plain port with health and metrics.
+
+use crate::{
+    health::{Health, PartState},
+    keeper::{Keeper, KeeperError},
+    metrics::{ApiMetrics, Handshake},
+    router::{Api, router},
+    source::Source,
+    tls::peer,
+};
+use axum::{Router, body::Body, extract::State, http::header, response::IntoResponse, routing::get};
+use hearth_history::Store;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use kube::Client;
+use prometheus_client::{encoding::text::encode, registry::Registry};
+use rustls::ServerConfig;
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tower::ServiceExt;
+
+/// Connections at a time.
+const MOST_CONNECTIONS: usize = 512;
+/// For a handshake, and for the head of a request.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A connection ends after this time, so that its certificate is verified anew.
+const OLDEST: Duration = Duration::from_secs(300);
+/// How long the answers under way may take when the process stops.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// The longest pause between attempts to get certificates.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How the API is served.
+#[derive(Clone, Debug)]
+pub struct ApiConfig {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// The operator's namespace, where its CA lies.
+    pub namespace: String,
+    /// Name of its Service; the first name in its certificate is `SERVICE.NAMESPACE.svc`.
+    pub service: String,
+    /// Whether tokens that the API server itself takes are taken here too.
+    pub cluster_tokens: bool,
+}
+
+/// Why a server ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// It cannot listen there.
+    #[error("cannot listen on {addr}: {source}")]
+    Listen {
+        /// Where.
+        addr: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// There are no certificates.
+    #[error(transparent)]
+    Certificates(#[from] KeeperError),
+}
+
+/// Serves the API until `stop` is done. Until the API server has given the certificates it tries again and again.
+pub async fn serve(config: ApiConfig, client: Client, store: Store, health: Health, metrics: ApiMetrics, stop: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
+    let mut stop = pin!(stop);
+    health.set("api", PartState::Starting);
+    let listener = listen(config.addr).await?;
+    let keeper = tokio::select! {
+        keeper = certificates(&client, &config) => keeper,
+        () = &mut stop => return Ok(()),
+    };
+    let api = Api::new(client, Source::Store(store), config.cluster_tokens, keeper.cursor_key(), health.clone(), metrics.clone());
+    let tls = keeper.config();
+    health.set("api", PartState::Up);
+    tracing::info!(addr = %config.addr, "the API listens");
+    tokio::select! {
+        () = keeper.keep() => {}
+        () = accept(listener, tls, router(api), metrics, &mut stop) => {}
+    }
+    Ok(())
+}
+
+async fn certificates(client: &Client, config: &ApiConfig) -> Keeper {
+    let names = [hearth_wire::server_name(&config.service, &config.namespace), format!("{}.{}", config.service, config.namespace), "localhost".to_owned(), "127.0.0.1".to_owned()];
+    let mut pause = Duration::from_millis(500);
+    loop {
+        match Keeper::start(client.clone(), config.namespace.clone(), names.to_vec()).await {
+            Ok(keeper) => return keeper,
+            Err(error) => tracing::warn!(%error, "the API has no certificates yet; it will try again"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(addr).await.map_err(|source| ServeError::Listen { addr, source })
+}
+
+/// Takes connections until `stop` is done, then lets those under way finish.
+async fn accept(listener: TcpListener, tls: watch::Receiver<Arc<ServerConfig>>, router: Router, metrics: ApiMetrics, mut stop: impl Future<Output = ()> + Unpin) {
+    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let (closing, closed) = watch::channel(false);
+    loop {
+        let slot = tokio::select! {
+            slot = slots.clone().acquire_owned() => slot,
+            () = &mut stop => break,
+        };
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file handles, or the like: it passes when connections end.
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        let acceptor = TlsAcceptor::from(tls.borrow().clone());
+        let (router, metrics, closed) = (router.clone(), metrics.clone(), closed.clone());
+        tokio::spawn(async move {
+            let _slot = slot;
+            if let Some(stream) = handshake(&acceptor, stream, &metrics).await {
+                metrics.connections().inc();
+                converse(stream, router, closed).await;
+                metrics.connections().dec();
+            }
+        });
+    }
+    closing.send_replace(true);
+    // All slots free means that no connection is left.
+    let all = u32::try_from(MOST_CONNECTIONS).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(GOODBYE, slots.acquire_many(all)).await;
+}
+
+async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream, metrics: &ApiMetrics) -> Option<TlsStream<TcpStream>> {
+    match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let outcome = if stream.get_ref().1.peer_certificates().is_some() { Handshake::Certificate } else { Handshake::Plain };
+            metrics.handshake(outcome);
+            Some(stream)
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            metrics.handshake(Handshake::Failed);
+            None
+        }
+        Err(_) => {
+            metrics.handshake(Handshake::Failed);
+            None
+        }
+    }
+}
+
+/// Answers the requests of one connection.
+async fn converse(stream: TlsStream<TcpStream>, router: Router, mut closed: watch::Receiver<bool>) {
+    let who = peer(stream.get_ref().1.peer_certificates());
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(who.clone());
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+    });
+    let builder = {
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(64 * 1024);
+        builder
+    };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = &mut connection => Some(ended),
+        () = tokio::time::sleep(OLDEST) => None,
+        _ = closed.wait_for(|c| *c) => None,
+    };
+    if ended.is_none() {
+        connection.as_mut().graceful_shutdown();
+        // What is under way is bounded by the time-out of each request; this bounds a client that does not read.
+        let _ = tokio::time::timeout(OLDEST, connection).await;
+    }
+}
+
+/// Serves `/healthz`, `/readyz` and `/metrics` without TLS until `stop` is done.
+pub async fn serve_plain(addr: SocketAddr, registry: Arc<Registry>, health: Health, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+    let listener = listen(addr).await?;
+    let served = axum::serve(listener, plain(registry, health)).with_graceful_shutdown(stop).await;
+    served.map_err(|source| ServeError::Listen { addr, source })
+}
+
+/// The plain port's paths.
+pub fn plain(registry: Arc<Registry>, health: Health) -> Router {
+    Router::new()
+        .route("/healthz", get(|State(health): State<Health>| async move { health.healthz() }))
+        .route("/readyz", get(|State(health): State<Health>| async move { health.readyz() }))
+        .with_state(health)
+        .route("/metrics", get(metrics_page).with_state(registry))
+}
+
+async fn metrics_page(State(registry): State<Arc<Registry>>) -> impl IntoResponse {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = encode(&mut text, &registry);
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+}

@@ -1,0 +1,166 @@
+//! Where rows come from: the history store, in the words of the API.
+
+use crate::refused::Refused;
+use hearth_history::{Class, Error, Event, EventKey, Log, Order, Page, Run, RunCursor, RunFilter, RunSummary, Step, StepKey, Store};
+use hearth_wire::{self as wire, ProblemKind};
+use std::fmt;
+use uuid::Uuid;
+
+/// The store, or what tests put in its place.
+#[derive(Clone)]
+pub enum Source {
+    /// The history store.
+    Store(Store),
+    /// Rows in memory.
+    #[cfg(test)]
+    Fake(crate::testing::FakeStore),
+}
+
+impl Source {
+    pub(crate) async fn list_runs(&self, filter: &RunFilter, after: Option<RunCursor>, limit: u32) -> Result<Page<RunSummary, RunCursor>, Error> {
+        match self {
+            Self::Store(s) => s.list_runs(filter, Order::NewestFirst, after, limit).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.list_runs(filter, after, limit),
+        }
+    }
+
+    pub(crate) async fn get_run(&self, id: Uuid) -> Result<Option<Run>, Error> {
+        match self {
+            Self::Store(s) => s.get_run(id).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.get_run(id),
+        }
+    }
+
+    pub(crate) async fn list_steps(&self, run: Uuid, after: Option<&StepKey>, limit: u32) -> Result<Page<Step, StepKey>, Error> {
+        match self {
+            Self::Store(s) => s.list_steps(run, after, limit).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.list_steps(run),
+        }
+    }
+
+    pub(crate) async fn list_events(&self, run: Uuid, after: Option<&EventKey>, limit: u32) -> Result<Page<Event, EventKey>, Error> {
+        match self {
+            Self::Store(s) => s.list_events(run, after, limit).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.list_events(run),
+        }
+    }
+
+    pub(crate) async fn get_log(&self, run: Uuid, step: &str, item: i32, attempt: Option<i32>) -> Result<Option<Log>, Error> {
+        match self {
+            Self::Store(s) => s.get_log(run, step, item, attempt).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.get_log(run, step),
+        }
+    }
+}
+
+/// Which store it is, without credentials.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(s) => s.fmt(f),
+            #[cfg(test)]
+            Self::Fake(_) => f.write_str("rows in memory"),
+        }
+    }
+}
+
+/// The answer when the store gives none. Its own words go to the log.
+pub fn refused(store: &Source, error: &Error) -> Refused {
+    match error.class() {
+        Class::Transient => {
+            tracing::warn!(%error, "the history store did not answer the API");
+            Refused::new(
+                ProblemKind::StoreAway,
+                format!("the history store ({store}) does not answer; runs go on, and their records are written when it is back. Try again then"),
+            )
+        }
+        Class::Invalid => {
+            tracing::info!(%error, "the history store did not take a query of the API");
+            Refused::new(ProblemKind::BadRequest, "the query holds a value that the history store cannot take")
+        }
+    }
+}
+
+/// A run in the words of the API, as lists show it.
+#[must_use]
+pub fn summary(row: RunSummary) -> wire::RunSummary {
+    wire::RunSummary {
+        id: row.id.to_string(),
+        kind: row.kind,
+        namespace: row.namespace,
+        namespace_uid: row.namespace_uid,
+        name: row.name,
+        uid: row.uid,
+        cluster: row.cluster,
+        number: row.number,
+        phase: row.phase,
+        terminal: row.terminal,
+        reason: row.reason,
+        message: row.message,
+        trigger: row.trigger,
+        owner: row.owner,
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+        duration_ms: row.duration_ms,
+        minimal: row.minimal,
+    }
+}
+
+/// A whole run in the words of the API.
+#[must_use]
+pub fn run(row: Run) -> wire::Run {
+    wire::Run {
+        summary: summary(row.summary),
+        seq: row.seq,
+        revision: row.revision,
+        digest: row.digest,
+        labels: row.labels,
+        spec: row.spec,
+        params: row.params,
+        results: row.results,
+    }
+}
+
+/// An attempt in the words of the API.
+#[must_use]
+pub fn step(row: Step) -> wire::Step {
+    wire::Step {
+        step: row.step,
+        item: row.item,
+        attempt: row.attempt,
+        seq: row.seq,
+        phase: row.phase,
+        terminal: row.terminal,
+        class: row.class,
+        reason: row.reason,
+        message: row.message,
+        exit_code: row.exit_code,
+        pod: row.pod,
+        node: row.node,
+        image: row.image,
+        image_id: row.image_id,
+        outputs: row.outputs,
+        has_log: row.has_log,
+        log_unavailable: row.log_unavailable,
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+        duration_ms: row.duration_ms,
+    }
+}
+
+/// A transition in the words of the API.
+#[must_use]
+pub fn event(row: Event) -> wire::Event {
+    wire::Event { at: row.at, subject: row.subject, transition: row.transition, seq: row.seq, reason: row.reason, message: row.message }
+}
+
+/// A log in the words of the API.
+#[must_use]
+pub fn log(row: Log) -> wire::Log {
+    wire::Log { step: row.step, item: row.item, attempt: row.attempt, phase: row.phase, pod: row.pod, log: row.log, log_unavailable: row.log_unavailable }
+}

@@ -1,0 +1,221 @@
+//! What stands in for the API server and the store in tests: a client over a function, and rows in memory.
+
+use crate::{
+    cursor::CursorKey,
+    health::Health,
+    metrics::ApiMetrics,
+    router::{Api, router},
+    source::Source,
+};
+use axum::Router;
+use hearth_crds::time::Time;
+use hearth_history::{Error, Event, EventKey, Log, Page, Run, RunCursor, RunFilter, RunSummary, Step, StepKey};
+use http_body_util::BodyExt;
+use kube::{Client, client::Body};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use uuid::Uuid;
+
+/// A rule: user, verb, resource, namespace (`*` is all).
+pub type Rule = (&'static str, &'static str, &'static str, &'static str);
+
+/// What the API server knows, and what it was asked.
+#[derive(Clone, Default)]
+pub struct FakeCluster {
+    pub rules: Arc<Mutex<Vec<Rule>>>,
+    pub namespaces: Arc<Mutex<BTreeMap<&'static str, &'static str>>>,
+    pub asked: Arc<Mutex<Vec<(String, Value)>>>,
+    pub down: Arc<Mutex<bool>>,
+}
+
+impl FakeCluster {
+    pub fn with(rules: &[Rule]) -> Self {
+        let cluster = Self::default();
+        cluster.rules.lock().unwrap().extend_from_slice(rules);
+        cluster.namespaces.lock().unwrap().insert("climate", "uid-climate");
+        cluster
+    }
+
+    pub fn client(&self) -> Client {
+        let cluster = self.clone();
+        let service = tower::service_fn(move |request: axum::http::Request<Body>| {
+            let cluster = cluster.clone();
+            async move {
+                let path = request.uri().path().to_owned();
+                let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+                let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+                let (status, answer) = cluster.answer(&path, &body);
+                cluster.asked.lock().unwrap().push((path, body));
+                let response = axum::http::Response::builder().status(status).body(Body::from(serde_json::to_vec(&answer).unwrap()));
+                Ok::<_, Infallible>(response.unwrap())
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    fn answer(&self, path: &str, body: &Value) -> (u16, Value) {
+        if *self.down.lock().unwrap() {
+            return (500, json!({"kind": "Status", "status": "Failure", "message": "etcd is away", "reason": "InternalError", "code": 500}));
+        }
+        if path.ends_with("/tokenreviews") {
+            return (201, token_review(body));
+        }
+        if path.ends_with("/subjectaccessreviews") {
+            return (201, self.access_review(body));
+        }
+        if let Some(name) = path.strip_prefix("/api/v1/namespaces/") {
+            return match self.namespaces.lock().unwrap().get(name) {
+                Some(uid) => (200, json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": {"name": name, "uid": uid}})),
+                None => (404, json!({"kind": "Status", "status": "Failure", "message": "no such namespace", "reason": "NotFound", "code": 404})),
+            };
+        }
+        panic!("an unexpected request: {path}")
+    }
+
+    fn access_review(&self, body: &Value) -> Value {
+        let user = body["spec"]["user"].as_str().unwrap();
+        let asked = &body["spec"]["resourceAttributes"];
+        let resource = match asked["subresource"].as_str() {
+            Some(sub) => format!("{}/{sub}", asked["resource"].as_str().unwrap()),
+            None => asked["resource"].as_str().unwrap().to_owned(),
+        };
+        let rules = self.rules.lock().unwrap();
+        let allowed = rules.iter().any(|(u, v, r, n)| *u == user && *v == asked["verb"] && *r == resource && (*n == "*" || asked["namespace"] == *n));
+        json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "metadata": {}, "spec": body["spec"], "status": {"allowed": allowed}})
+    }
+}
+
+/// Tokens are `token-USER`; all others are nobody's.
+fn token_review(body: &Value) -> Value {
+    let status = match body["spec"]["token"].as_str().and_then(|t| t.strip_prefix("token-")) {
+        Some(user) => json!({"authenticated": true, "user": {"username": user, "groups": ["system:authenticated"]}, "audiences": body["spec"]["audiences"]}),
+        None => json!({"authenticated": false, "error": "unknown"}),
+    };
+    json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "metadata": {}, "spec": {}, "status": status})
+}
+
+/// Rows in memory, or a store that is away.
+#[derive(Clone, Default)]
+pub struct FakeStore {
+    pub runs: Arc<Mutex<Vec<Run>>>,
+    pub away: Arc<Mutex<bool>>,
+    /// Every read, so that a test sees what was read for whom.
+    pub reads: Arc<Mutex<Vec<String>>>,
+}
+
+impl FakeStore {
+    fn read(&self, what: String) -> Result<(), Error> {
+        self.reads.lock().unwrap().push(what);
+        if *self.away.lock().unwrap() {
+            return Err(Error::Timeout { store: "db.example:5432/hearth".to_owned(), operation: "test", limit: Duration::from_secs(5) });
+        }
+        Ok(())
+    }
+
+    pub fn list_runs(&self, filter: &RunFilter, after: Option<RunCursor>, limit: u32) -> Result<Page<RunSummary, RunCursor>, Error> {
+        self.read("list".to_owned())?;
+        let mut rows: Vec<RunSummary> = self.runs.lock().unwrap().iter().map(|r| r.summary.clone()).collect();
+        rows.sort_by_key(|r| std::cmp::Reverse((r.started_at, r.id)));
+        rows.retain(|r| filter.namespaces.as_ref().is_none_or(|n| n.contains(&r.namespace)));
+        rows.retain(|r| filter.namespace_uids.as_ref().is_none_or(|n| n.contains(&r.namespace_uid)));
+        rows.retain(|r| filter.name.as_ref().is_none_or(|n| *n == r.name) && (filter.phases.is_empty() || filter.phases.contains(&r.phase)));
+        rows.retain(|r| after.is_none_or(|a| (r.started_at, r.id) < (a.started_at, a.id)));
+        let limit = usize::try_from(limit).unwrap();
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map(RunSummary::cursor);
+        Ok(Page { items: rows, next })
+    }
+
+    pub fn get_run(&self, id: Uuid) -> Result<Option<Run>, Error> {
+        self.read(format!("run {id}"))?;
+        Ok(self.runs.lock().unwrap().iter().find(|r| r.summary.id == id).cloned())
+    }
+
+    pub fn list_steps(&self, run: Uuid) -> Result<Page<Step, StepKey>, Error> {
+        self.read(format!("steps {run}"))?;
+        Ok(Page { items: vec![step()], next: None })
+    }
+
+    pub fn list_events(&self, run: Uuid) -> Result<Page<Event, EventKey>, Error> {
+        self.read(format!("events {run}"))?;
+        let event = Event { subject: "run".to_owned(), transition: "Running".to_owned(), seq: 1, at: Time::from_millis(0), reason: None, message: None };
+        Ok(Page { items: vec![event], next: None })
+    }
+
+    pub fn get_log(&self, run: Uuid, step: &str) -> Result<Option<Log>, Error> {
+        self.read(format!("log {run}"))?;
+        let log = Log { step: step.to_owned(), item: 0, attempt: 1, phase: "Failed".to_owned(), pod: None, log: Some("boom\n".to_owned()), log_unavailable: None };
+        Ok((step == "fit").then_some(log))
+    }
+}
+
+fn step() -> Step {
+    Step {
+        step: "fit".to_owned(),
+        item: 0,
+        attempt: 1,
+        seq: 2,
+        phase: "Failed".to_owned(),
+        terminal: true,
+        class: Some("Application".to_owned()),
+        reason: Some("ExitCode".to_owned()),
+        message: None,
+        exit_code: Some(1),
+        pod: None,
+        node: None,
+        image: None,
+        image_id: None,
+        outputs: Value::Null,
+        has_log: true,
+        log_unavailable: None,
+        started_at: None,
+        finished_at: None,
+        duration_ms: None,
+    }
+}
+
+/// A run of `climate/co2` that starts `number` seconds after 1970.
+pub fn run(number: i64, namespace: &str, namespace_uid: &str) -> Run {
+    let started_at = Time::from_millis(number * 1000);
+    Run {
+        summary: RunSummary {
+            id: Uuid::from_u128(u128::try_from(number).unwrap()),
+            cluster: "cluster".to_owned(),
+            kind: "Workflow".to_owned(),
+            namespace: namespace.to_owned(),
+            namespace_uid: namespace_uid.to_owned(),
+            name: "co2".to_owned(),
+            uid: "object".to_owned(),
+            number,
+            phase: "Failed".to_owned(),
+            terminal: true,
+            reason: Some("StepFailed".to_owned()),
+            message: None,
+            trigger: "Created".to_owned(),
+            owner: String::new(),
+            started_at,
+            finished_at: Some(started_at.after(Duration::from_secs(5))),
+            duration_ms: Some(5000),
+            minimal: false,
+        },
+        revision: "co2-1".to_owned(),
+        digest: "1:ab".to_owned(),
+        seq: 6,
+        spec: json!({}),
+        params: json!({}),
+        results: json!({}),
+        labels: BTreeMap::new(),
+    }
+}
+
+/// The whole router over these two.
+pub fn app(cluster: &FakeCluster, store: &FakeStore, cluster_tokens: bool) -> Router {
+    let api = Api::new(cluster.client(), Source::Fake(store.clone()), cluster_tokens, CursorKey::derive(b"test"), Health::new(), ApiMetrics::default());
+    router(api)
+}

@@ -1,0 +1,280 @@
+//! Tests over the router itself: every path, asked by nobody, by a stranger, by somebody without rights and by one with.
+
+use crate::{
+    certificate::holder,
+    identity::Peer,
+    routes::{Endpoint, Open},
+    testing::{FakeCluster, FakeStore, Rule, app, run},
+};
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, StatusCode, header},
+    response::Response,
+};
+use hearth_wire::{Page, Problem, ProblemKind, RunSummary};
+use http_body_util::BodyExt;
+use rcgen::{CertificateParams, DnType, KeyPair};
+use serde_json::Value;
+use tower::ServiceExt;
+
+const ADA: &[Rule] = &[("ada", "list", "workflows", "climate"), ("ada", "get", "workflows", "climate"), ("ada", "get", "pods/log", "climate")];
+
+fn store() -> FakeStore {
+    let store = FakeStore::default();
+    store.runs.lock().unwrap().push(run(1, "climate", "uid-climate"));
+    store
+}
+
+/// A path of the router with its parts filled in, so that it names run 1.
+fn filled(endpoint: Endpoint) -> String {
+    let path = endpoint.path().replace("{id}", "00000000-0000-0000-0000-000000000001").replace("{namespace}", "climate").replace("{name}", "co2");
+    match endpoint {
+        Endpoint::Logs => format!("{path}?step=fit"),
+        Endpoint::Runs => format!("{path}?namespace=climate"),
+        Endpoint::Run | Endpoint::Steps | Endpoint::Events | Endpoint::WorkflowRuns => path,
+    }
+}
+
+async fn send(app: &Router, path: &str, token: Option<&str>) -> Response {
+    let mut request = Request::get(path);
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+async fn json(response: Response) -> Value {
+    serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
+}
+
+async fn problem(response: Response) -> Problem {
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    let status = response.status().as_u16();
+    let problem: Problem = serde_json::from_value(json(response).await).unwrap();
+    assert_eq!(problem.status, status);
+    problem
+}
+
+#[tokio::test]
+async fn every_path_asks_who_asks_and_what_they_may() {
+    for endpoint in Endpoint::ALL {
+        let path = filled(endpoint);
+        let store = store();
+        let app = app(&FakeCluster::with(ADA), &store, true);
+        for stranger in [None, Some("forged"), Some("")] {
+            let response = send(&app, &path, stranger).await;
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path} {stranger:?}");
+            assert!(response.headers().contains_key(header::WWW_AUTHENTICATE));
+            assert_eq!(problem(response).await.kind(), Some(ProblemKind::Unauthenticated));
+        }
+        assert!(store.reads.lock().unwrap().is_empty(), "{path}: nothing is read for a stranger");
+        let response = send(&app, &path, Some("token-bob")).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(problem(response).await.kind(), Some(ProblemKind::Forbidden));
+        assert_eq!(send(&app, &path, Some("token-ada")).await.status(), StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn open_paths_are_open_and_nothing_else_is() {
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    assert_eq!(send(&app, Open::Healthz.path(), None).await.status(), StatusCode::OK);
+    assert_eq!(send(&app, Open::Readyz.path(), None).await.status(), StatusCode::SERVICE_UNAVAILABLE, "not ready yet");
+    for path in ["/", "/api", "/api/v1/", "/api/v1/secrets", "/metrics", "/healthz/x", "/api/v1/runs/", "//api/v1/runs"] {
+        assert_eq!(send(&app, path, None).await.status(), StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(problem(send(&app, path, Some("token-ada")).await).await.kind(), Some(ProblemKind::NotFound), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_refused_behind_authentication() {
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    for endpoint in Endpoint::ALL {
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
+            let request = |token: &str| {
+                let request = Request::builder().method(method.clone()).uri(filled(endpoint)).header(header::AUTHORIZATION, token);
+                request.body(Body::empty()).unwrap()
+            };
+            assert_eq!(app.clone().oneshot(request("Bearer forged")).await.unwrap().status(), StatusCode::UNAUTHORIZED, "{method}");
+            assert_eq!(app.clone().oneshot(request("Bearer token-ada")).await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn logs_need_their_own_right() {
+    let rules = &ADA[..2];
+    let app = app(&FakeCluster::with(rules), &store(), true);
+    assert_eq!(send(&app, &filled(Endpoint::Steps), Some("token-ada")).await.status(), StatusCode::OK);
+    let refused = problem(send(&app, &filled(Endpoint::Logs), Some("token-ada")).await).await;
+    assert_eq!(refused.detail, "you may not get pods/log in namespace climate; ask for a Role with that right");
+}
+
+#[tokio::test]
+async fn a_list_of_all_namespaces_names_the_way_out() {
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    let refused = problem(send(&app, "/api/v1/runs", Some("token-ada")).await).await;
+    assert_eq!(refused.kind(), Some(ProblemKind::Forbidden));
+    assert!(refused.detail.contains("?namespace="), "{}", refused.detail);
+}
+
+#[tokio::test]
+async fn rows_of_an_earlier_namespace_need_the_right_everywhere() {
+    let store = store();
+    store.runs.lock().unwrap().extend([run(2, "climate", "uid-before"), run(3, "climate", ""), run(4, "gone", "uid-gone")]);
+    let mut rules = ADA.to_vec();
+    rules.extend([("root", "list", "workflows", "*"), ("root", "get", "workflows", "*"), ("ada", "get", "workflows", "gone"), ("ada", "list", "workflows", "gone")]);
+    let app = app(&FakeCluster::with(&rules), &store, true);
+    let numbers = async |path: &str, token| {
+        let page: Page<RunSummary> = serde_json::from_value(json(send(&app, path, Some(token)).await).await).unwrap();
+        page.items.into_iter().map(|r| r.number).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers("/api/v1/runs?namespace=climate", "token-ada").await, [1]);
+    assert_eq!(numbers("/api/v1/workflows/climate/co2/runs", "token-ada").await, [1]);
+    assert_eq!(numbers("/api/v1/runs?namespace=gone", "token-ada").await, [0; 0]);
+    assert_eq!(numbers("/api/v1/runs?namespace=climate", "token-root").await, [3, 2, 1]);
+    assert_eq!(numbers("/api/v1/runs", "token-root").await, [4, 3, 2, 1]);
+    for id in 2..=4 {
+        let path = format!("/api/v1/runs/00000000-0000-0000-0000-00000000000{id}");
+        assert_eq!(send(&app, &path, Some("token-ada")).await.status(), StatusCode::FORBIDDEN, "{id}");
+        assert_eq!(send(&app, &path, Some("token-root")).await.status(), StatusCode::OK, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_and_cursors_are_bound() {
+    let store = store();
+    store.runs.lock().unwrap().extend((2..=7).map(|n| run(n, "climate", "uid-climate")));
+    let app = app(&FakeCluster::with(ADA), &store, true);
+    let (mut seen, mut path) = (Vec::new(), "/api/v1/runs?namespace=climate&limit=3".to_owned());
+    for _ in 0..4 {
+        let page: Page<RunSummary> = serde_json::from_value(json(send(&app, &path, Some("token-ada")).await).await).unwrap();
+        seen.extend(page.items.into_iter().map(|r| r.number));
+        let Some(next) = page.next else { break };
+        let stolen = format!("/api/v1/runs?namespace=climate&phase=Failed&cursor={next}");
+        assert_eq!(send(&app, &stolen, Some("token-ada")).await.status(), StatusCode::BAD_REQUEST);
+        path = format!("/api/v1/runs?namespace=climate&limit=3&cursor={next}");
+    }
+    assert_eq!(seen, [7, 6, 5, 4, 3, 2, 1]);
+}
+
+#[tokio::test]
+async fn unknown_ids_are_404_for_the_known_only() {
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    for id in ["00000000-0000-0000-0000-00000000ffff", "co2", "%00", "%F0%9F%92%A5"] {
+        let path = format!("/api/v1/runs/{id}");
+        assert_eq!(send(&app, &path, None).await.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(problem(send(&app, &path, Some("token-ada")).await).await.kind(), Some(ProblemKind::NotFound), "{id}");
+    }
+    let log = filled(Endpoint::Logs).replace("fit", "other");
+    assert_eq!(send(&app, &log, Some("token-ada")).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_a_400() {
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    for query in ["nmae=co2", "limit=0", "limit=x", "phase=Done", "cursor=made-up", "from=now", "kind=Secret", "label=x"] {
+        let path = format!("/api/v1/runs?namespace=climate&{query}");
+        assert_eq!(problem(send(&app, &path, Some("token-ada")).await).await.kind(), Some(ProblemKind::BadRequest), "{query}");
+    }
+    let bare = filled(Endpoint::Logs).replace("?step=fit", "");
+    assert_eq!(problem(send(&app, &bare, Some("token-ada")).await).await.detail, "name the step: ?step=NAME");
+}
+
+#[tokio::test]
+async fn a_single_resource_has_an_etag() {
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    let path = filled(Endpoint::Run);
+    let first = send(&app, &path, Some("token-ada")).await;
+    let tag = first.headers()[header::ETAG].clone();
+    let request = |tag: &str| Request::get(&path).header(header::AUTHORIZATION, "Bearer token-ada").header(header::IF_NONE_MATCH, tag).body(Body::empty()).unwrap();
+    let again = app.clone().oneshot(request(tag.to_str().unwrap())).await.unwrap();
+    assert_eq!((again.status(), again.headers().get(header::ETAG)), (StatusCode::NOT_MODIFIED, Some(&tag)));
+    assert_eq!(app.clone().oneshot(request("\"other\"")).await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_named_and_runs_go_on() {
+    let store = store();
+    *store.away.lock().unwrap() = true;
+    let app = app(&FakeCluster::with(ADA), &store, true);
+    for endpoint in Endpoint::ALL {
+        let response = send(&app, &filled(endpoint), Some("token-ada")).await;
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+        let problem = problem(response).await;
+        assert_eq!(problem.kind(), Some(ProblemKind::StoreAway));
+        assert!(problem.detail.contains("rows in memory") && problem.detail.contains("runs go on"), "{}", problem.detail);
+    }
+}
+
+#[tokio::test]
+async fn without_the_api_server_nobody_sees_anything() {
+    let cluster = FakeCluster::with(ADA);
+    *cluster.down.lock().unwrap() = true;
+    let store = store();
+    let app = app(&cluster, &store, true);
+    for endpoint in Endpoint::ALL {
+        let problem = problem(send(&app, &filled(endpoint), Some("token-ada")).await).await;
+        assert_eq!(problem.kind(), Some(ProblemKind::ClusterAway));
+        assert!(!problem.detail.contains("etcd"), "the reason is for the log");
+    }
+    assert!(store.reads.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn cluster_tokens_can_be_refused() {
+    let cluster = FakeCluster::with(ADA);
+    let app = app(&cluster, &store(), false);
+    let refused = problem(send(&app, &filled(Endpoint::Run), Some("token-ada")).await).await;
+    assert_eq!(refused.kind(), Some(ProblemKind::Unauthenticated));
+    assert!(refused.detail.contains("--audience api.hearth.dev"), "{}", refused.detail);
+    assert!(cluster.asked.lock().unwrap().is_empty(), "the token is not even shown to the API server");
+}
+
+#[tokio::test]
+async fn a_certificate_is_an_identity_too() {
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "ada");
+    let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let request = |peer: Peer| {
+        let mut request = Request::get(filled(Endpoint::Run)).body(Body::empty()).unwrap();
+        request.extensions_mut().insert(peer);
+        request
+    };
+    assert_eq!(app.clone().oneshot(request(Peer(holder(certificate.der())))).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(app.clone().oneshot(request(Peer(None))).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn answers_of_the_cluster_are_used_again_but_not_for_another() {
+    let cluster = FakeCluster::with(ADA);
+    let app = app(&cluster, &store(), true);
+    for _ in 0..5 {
+        send(&app, &filled(Endpoint::Run), Some("token-ada")).await;
+    }
+    assert_eq!(cluster.asked.lock().unwrap().len(), 3, "a token review, an access review and a namespace");
+    assert_eq!(send(&app, &filled(Endpoint::Run), Some("token-bob")).await.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn one_identity_can_ask_too_often() {
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    let mut last = StatusCode::OK;
+    for _ in 0..2000 {
+        last = send(&app, &filled(Endpoint::Run), Some("token-ada")).await.status();
+        if last == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(send(&app, &filled(Endpoint::Run), Some("token-bob")).await.status(), StatusCode::FORBIDDEN, "others are not held up");
+}
+
+#[tokio::test]
+async fn long_bodies_are_refused_unread() {
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    let request = Request::get(filled(Endpoint::Run)).header(header::CONTENT_LENGTH, "1000000").body(Body::empty()).unwrap();
+    assert_eq!(problem(app.oneshot(request).await.unwrap()).await.kind(), Some(ProblemKind::TooLarge));
+}

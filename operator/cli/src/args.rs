@@ -1,0 +1,122 @@
+//! The command line.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Runs of Hearth's Workflows, from the record: they stay when the objects are gone.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-hearth", bin_name = "kubectl hearth", version, after_help = EXITS)]
+pub struct Args {
+    /// What to reach, and as whom.
+    #[command(flatten)]
+    pub target: Target,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXITS: &str = "Exit status: 0 done · 1 failed · 2 wrong usage · 3 not found · 4 not allowed, or not known · 5 the history store or the cluster is away";
+
+/// Which cluster, and where in it the API is.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Target {
+    /// The kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it. Default: its current context.
+    #[arg(long, global = true)]
+    pub context: Option<String>,
+    /// The namespace of the Workflows. Default: that of the context.
+    #[arg(short, long, global = true)]
+    pub namespace: Option<String>,
+    /// The namespace of the operator.
+    #[arg(long, global = true, env = "HEARTH_NAMESPACE", default_value = "hearth-system")]
+    pub hearth_namespace: String,
+    /// Name of the operator's Service: the name in its certificate.
+    #[arg(long, global = true, env = "HEARTH_SERVICE", default_value = "hearth")]
+    pub hearth_service: String,
+    /// Connect straight to the API at this address instead of by port-forward, for example 127.0.0.1:8443.
+    #[arg(long, global = true, env = "HEARTH_API_ADDRESS", value_name = "HOST:PORT")]
+    pub api_address: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List runs, newest first.
+    Runs(RunsArgs),
+    /// Show one run: params, results, steps, and why it failed.
+    Describe(DescribeArgs),
+    /// Print the logs that the record keeps of a run.
+    Logs(LogsArgs),
+}
+
+/// Which runs.
+#[derive(Debug, ClapArgs)]
+pub struct RunsArgs {
+    /// Runs of all namespaces.
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// Runs of this Workflow only.
+    #[arg(long, value_name = "NAME")]
+    pub workflow: Option<String>,
+    /// Runs in these phases only: Pending, Running, Succeeded, Failed, Cancelled, Vanished.
+    #[arg(long, value_delimiter = ',')]
+    pub phase: Vec<String>,
+    /// Runs of objects with these labels only, for example team=climate.
+    #[arg(short = 'l', long = "label", value_delimiter = ',', value_name = "NAME=VALUE")]
+    pub labels: Vec<String>,
+    /// Runs that started within this time only, for example 24h.
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<String>,
+    /// The most runs to show.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// How to print them.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// Which run.
+#[derive(Debug, ClapArgs)]
+pub struct RunRef {
+    /// Id of a run, or the word `workflow` followed by a name for its newest run.
+    #[arg(value_name = "RUN | workflow NAME", num_args = 1..=2, required = true)]
+    pub run: Vec<String>,
+}
+
+/// Which run, and how to print it.
+#[derive(Debug, ClapArgs)]
+pub struct DescribeArgs {
+    /// Which run.
+    #[command(flatten)]
+    pub run: RunRef,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// Which logs.
+#[derive(Debug, ClapArgs)]
+pub struct LogsArgs {
+    /// Which run.
+    #[command(flatten)]
+    pub run: RunRef,
+    /// Logs of this step only.
+    #[arg(long)]
+    pub step: Option<String>,
+    /// The log of this attempt only.
+    #[arg(long, requires = "step")]
+    pub attempt: Option<i32>,
+}
+
+/// A form of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}

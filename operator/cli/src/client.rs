@@ -1,0 +1,88 @@
+//! Requests to the API over one connection.
+
+use crate::{connect::within, error::CliError};
+use anyhow::{Context, anyhow};
+use hearth_wire::Problem;
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{
+    body::Bytes,
+    client::conn::http1::{SendRequest, handshake},
+};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// The longest answer that is read.
+const LONGEST: usize = 64 * 1024 * 1024;
+
+/// The API.
+pub struct ApiClient {
+    sender: SendRequest<Empty<Bytes>>,
+    host: HeaderValue,
+    authorization: Option<HeaderValue>,
+}
+
+impl ApiClient {
+    /// Speaks HTTP over `stream`.
+    pub async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, host: &str, authorization: Option<HeaderValue>) -> Result<Self, CliError> {
+        let (sender, connection) = within("HTTP with the API", handshake(TokioIo::new(stream))).await?.context("HTTP with the API")?;
+        tokio::spawn(connection);
+        Ok(Self { sender, host: HeaderValue::from_str(host).context("the name of the API")?, authorization })
+    }
+
+    /// The document under `path` with these parameters.
+    pub async fn get<T: DeserializeOwned>(&mut self, path: &str, query: &[(&str, String)]) -> Result<T, CliError> {
+        let (status, body) = self.fetch(&url(path, query)).await?;
+        if status.is_success() {
+            return Ok(serde_json::from_slice(&body).with_context(|| format!("the API's answer to {path} is not what this version of kubectl hearth expects"))?);
+        }
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => Err(problem.into()),
+            Err(_) => Err(anyhow!("the API answered {path} with {status}").into()),
+        }
+    }
+
+    async fn fetch(&mut self, url: &str) -> Result<(StatusCode, Bytes), CliError> {
+        let mut request = Request::get(url).header(header::HOST, self.host.clone()).header(header::ACCEPT, "application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization.clone());
+        }
+        let request = request.body(Empty::new()).context("the request")?;
+        within("the API", async {
+            self.sender.ready().await?;
+            let response = self.sender.send_request(request).await?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), LONGEST).collect().await.map_err(|e| anyhow!(e))?;
+            Ok::<_, anyhow::Error>((status, body.to_bytes()))
+        })
+        .await?
+        .map_err(|e| CliError::Other(e.context("the connection to the API broke")))
+    }
+}
+
+fn url(path: &str, query: &[(&str, String)]) -> String {
+    if query.is_empty() {
+        return path.to_owned();
+    }
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    format!("{path}?{query}")
+}
+
+/// A name as a part of a path.
+pub fn segment(name: &str) -> String {
+    // A plus sign means a space in a query only.
+    form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_place() {
+        assert_eq!(segment("../x?y#z a"), "..%2Fx%3Fy%23z%20a");
+        assert_eq!(url("/runs", &[("label", "a=b&c".to_owned())]), "/runs?label=a%3Db%26c");
+        assert_eq!(url("/runs", &[]), "/runs");
+    }
+}

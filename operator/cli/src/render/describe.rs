@@ -1,0 +1,306 @@
+//! One run in full: what it was given, what came out, its steps, and why it failed.
+
+use super::{
+    age::{between, since},
+    plain,
+    table::Table,
+};
+use hearth_crds::condition::Reason;
+use hearth_wire::{Event, Log, Run, Step};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt::Write;
+
+/// Lines of a log that are shown.
+const LAST_LINES: usize = 20;
+
+/// A run with all that belongs to it.
+#[derive(Debug, Serialize)]
+pub struct Described {
+    /// The run.
+    pub run: Run,
+    /// Its attempts.
+    pub steps: Vec<Step>,
+    /// Its transitions.
+    pub events: Vec<Event>,
+    /// The end of the log of the attempt that failed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
+}
+
+/// The attempt that failed the run: the last failed one of the step that failed first for good.
+#[must_use]
+pub fn culprit<'a>(run: &Run, steps: &'a [Step]) -> Option<&'a Step> {
+    if run.summary.phase != "Failed" {
+        return None;
+    }
+    let last = |s: &&Step| !steps.iter().any(|o| (&o.step, o.item) == (&s.step, s.item) && o.attempt > s.attempt);
+    let failed = steps.iter().filter(|s| s.phase == "Failed" && s.attempt > 0);
+    failed.filter(last).min_by_key(|s| s.finished_at.map_or(i64::MAX, |t| t.millis()))
+}
+
+/// The text for people.
+#[must_use]
+pub fn describe(described: &Described, now: Timestamp) -> String {
+    let mut text = head(&described.run, now);
+    text += &values("Params", &described.run.params);
+    text += &values("Results", &described.run.results);
+    text += &steps(&described.steps, now);
+    text += &failure(described);
+    text += &next(described);
+    text
+}
+
+fn head(run: &Run, now: Timestamp) -> String {
+    let row = &run.summary;
+    let reason = row.reason.as_ref().map_or(String::new(), |r| format!(" ({r})"));
+    let end = row.finished_at.map_or(now, |t| t.timestamp());
+    let mut lines = vec![
+        ("Workflow", format!("{}/{}", row.namespace, row.name)),
+        ("Run", row.id.clone()),
+        ("Number", row.number.to_string()),
+        ("Phase", format!("{}{reason}", row.phase)),
+        ("Trigger", row.trigger.clone()),
+        ("Started", format!("{} ({} ago)", row.started_at, since(row.started_at, now))),
+    ];
+    lines.extend(row.finished_at.map(|t| ("Finished", format!("{t} ({} ago)", since(t, now)))));
+    lines.push(("Duration", between(row.started_at, end)));
+    lines.extend((!row.owner.is_empty()).then(|| ("Owner", row.owner.clone())));
+    lines.push(("Revision", run.revision.clone()));
+    lines.extend((!run.labels.is_empty()).then(|| ("Labels", run.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", "))));
+    lines.extend(row.minimal.then(|| ("Record", "shortened: the history store refused the full row".to_owned())));
+    lines.iter().fold(String::new(), |mut text, (name, value)| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{:<11}{}", format!("{name}:"), plain(value));
+        text
+    })
+}
+
+/// A map of values, one per line.
+fn values(title: &str, value: &Value) -> String {
+    let Some(map) = value.as_object().filter(|m| !m.is_empty()) else { return String::new() };
+    let width = map.keys().map(|k| k.chars().count()).max().unwrap_or(0) + 1;
+    map.iter().fold(format!("{title}:\n"), |mut text, (name, value)| {
+        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let _ = writeln!(text, "  {:<width$} {}", format!("{}:", plain(name)), plain(&shown));
+        text
+    })
+}
+
+fn steps(steps: &[Step], now: Timestamp) -> String {
+    if steps.is_empty() {
+        return "\nSteps: none has started.\n".to_owned();
+    }
+    let mut table = Table::new(&["STEP", "ATTEMPT", "PHASE", "REASON", "EXIT", "DURATION", "NODE", "IMAGE"]);
+    for step in steps {
+        let name = if step.item > 0 { format!("{}[{}]", step.step, step.item) } else { step.step.clone() };
+        let took = step.started_at.map_or(String::new(), |from| between(from, step.finished_at.map_or(now, |t| t.timestamp())));
+        table.row(vec![
+            name,
+            if step.attempt > 0 { step.attempt.to_string() } else { "-".to_owned() },
+            step.phase.clone(),
+            step.reason.clone().unwrap_or_default(),
+            step.exit_code.map_or(String::new(), |c| c.to_string()),
+            took,
+            step.node.clone().unwrap_or_default(),
+            step.image.clone().unwrap_or_default(),
+        ]);
+    }
+    format!("\nSteps:\n{}", indent(&table.text(), "  "))
+}
+
+/// Why the run failed: the step, the message and the end of its log.
+fn failure(described: &Described) -> String {
+    let run = &described.run;
+    let step = culprit(run, &described.steps);
+    let message = run.summary.message.as_deref().map(plain).filter(|m| !m.is_empty());
+    if message.is_none() && step.is_none() {
+        return String::new();
+    }
+    let mut text = String::from(if step.is_some() { "\nFailure:\n" } else { "\nMessage:\n" });
+    if let Some(step) = step {
+        text += &format!("  {}\n", headline(step));
+    }
+    if let Some(message) = message {
+        text += &indent(&format!("{message}\n"), "  ");
+    }
+    if let Some(lines) = described.log.as_ref().and_then(|l| l.log.as_deref()).map(tail).filter(|l| !l.is_empty()) {
+        text += "  Last lines of its log:\n";
+        text += &indent(&lines, "  | ");
+    } else if let Some(why) = step.and_then(|s| s.log_unavailable.as_ref()) {
+        text += &format!("  Its log is not kept: {}\n", plain(why));
+    }
+    text
+}
+
+fn headline(step: &Step) -> String {
+    let item = if step.item > 0 { format!(", item {}", step.item) } else { String::new() };
+    let facts: Vec<String> = [
+        step.reason.clone(),
+        step.exit_code.map(|c| format!("exit code {c}")),
+        step.class.as_ref().map(|c| format!("class {c}")),
+        step.node.as_ref().map(|n| format!("on node {n}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let facts = if facts.is_empty() { String::new() } else { format!(": {}", facts.join(", ")) };
+    plain(&format!("step {}{item}, attempt {}{facts}", step.step, step.attempt))
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    let from = lines.len().saturating_sub(LAST_LINES);
+    lines.iter().skip(from).map(|l| plain(l) + "\n").collect()
+}
+
+/// What to do next.
+fn next(described: &Described) -> String {
+    let run = &described.run.summary;
+    let mut lines = Vec::new();
+    let step = culprit(&described.run, &described.steps);
+    let of_step = step.and_then(|s| s.reason.as_deref()).and_then(known);
+    let of_run = run.reason.as_deref().and_then(known);
+    if run.terminal && run.phase != "Succeeded" {
+        // The step's own reason says more than that a step failed.
+        lines.extend(of_step.and_then(advice).or_else(|| of_run.and_then(advice)).map(str::to_owned));
+    }
+    if let Some(step) = step.filter(|s| s.has_log) {
+        lines.push(format!("the whole log: kubectl hearth logs {} --step {} --attempt {}", run.id, step.step, step.attempt));
+    }
+    if run.phase == "Failed" || run.phase == "Cancelled" {
+        lines.push(format!(
+            "run it again: kubectl patch workflow {} -n {} --type merge -p '{{\"spec\":{{\"rerun\":{{\"token\":\"{}\"}}}}}}'",
+            run.name,
+            run.namespace,
+            format_args!("after-run-{}", run.number)
+        ));
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    lines.iter().fold(String::from("\nNext:\n"), |text, line| text + "  - " + &plain(line) + "\n")
+}
+
+fn known(reason: &str) -> Option<Reason> {
+    serde_json::from_value(Value::String(reason.to_owned())).ok()
+}
+
+/// What helps against a reason; None where nothing needs to be done, or where only the message knows.
+fn advice(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::ExitCode => Some("the program ended with an error: read its log, fix it, and let it exit with 75 where trying again helps (spec.steps[].retry)"),
+        Reason::OutOfMemory => Some("raise spec.steps[].pod.resources.limits.memory of this step"),
+        Reason::TimedOut => Some("raise timeout, or see what the step was waiting for"),
+        Reason::PendingTimeout | Reason::Unschedulable => Some("no node took the pod in time: lower its requests, add nodes, or raise spec.pendingTimeout"),
+        Reason::ImagePullFailed => Some("check the image's name, and spec.pod.imagePullSecrets for a private registry"),
+        Reason::ContainerCannotRun => Some("check command, and the Secrets and ConfigMaps that the pod names"),
+        Reason::QuotaExceeded => Some("the namespace's quota leaves no room: free some, or have it raised"),
+        Reason::PodRefused | Reason::PodInvalid => Some("change what the API server's message names"),
+        Reason::Evicted | Reason::Preempted | Reason::NodeLost | Reason::PodDeleted => Some("the cluster took the pod away, more often than is tried again; nothing in the step needs to change"),
+        Reason::OutputsTooLong => Some("write at most 3 KiB to /dev/termination-log; put more into a file"),
+        Reason::OutputsNotJson => Some("write one JSON object, and nothing else, to /dev/termination-log"),
+        Reason::OutputUndeclared | Reason::OutputMissing | Reason::OutputMistyped => Some("let spec.steps[].outputs and what the step writes agree"),
+        Reason::ResultsTooLong => Some("keep results under 8 KiB in all"),
+        Reason::ExpressionFailed | Reason::InvalidSpec => Some("change the field that the message names"),
+        Reason::NameTaken => Some("another object has the pod's name: delete or rename it"),
+        Reason::Deleted => Some("the Workflow was deleted while it ran; apply it again to run it again"),
+        Reason::StepFailed | Reason::NeedFailed | Reason::FailFast | Reason::Cancelled | Reason::Suspended | Reason::SpecChanged | Reason::ImageDrift => None,
+        Reason::Accepted | Reason::Running | Reason::Completed | Reason::WhenFalse | Reason::Healthy => None,
+        Reason::Stored | Reason::Pending | Reason::Backlog | Reason::WaitingForStore | Reason::SpoolFull | Reason::Poisoned => None,
+    }
+}
+
+fn indent(text: &str, with: &str) -> String {
+    text.lines().map(|line| format!("{with}{line}").trim_end().to_owned() + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::tests::summary;
+    use hearth_crds::time::Time;
+    use serde_json::json;
+
+    fn time(text: &str) -> Time {
+        Time::new(text.parse().unwrap())
+    }
+
+    fn step(name: &str, attempt: i32, phase: &str, end: &str) -> Step {
+        let failed = phase == "Failed";
+        Step {
+            step: name.to_owned(),
+            item: 0,
+            attempt,
+            seq: 3,
+            phase: phase.to_owned(),
+            terminal: true,
+            class: failed.then(|| "Application".to_owned()),
+            reason: failed.then(|| "ExitCode".to_owned()),
+            message: None,
+            exit_code: Some(i32::from(failed)),
+            pod: None,
+            node: Some("node-1".to_owned()),
+            image: Some("hearth.dev/busybox:dev".to_owned()),
+            image_id: None,
+            outputs: Value::Null,
+            has_log: failed,
+            log_unavailable: None,
+            started_at: Some(time("2026-11-18T06:00:01Z")),
+            finished_at: Some(time(end)),
+            duration_ms: None,
+        }
+    }
+
+    fn failed() -> Described {
+        let mut summary = summary("co2-report", 11, "Failed", "2026-11-18T06:00:00Z", Some("2026-11-18T06:07:30Z"));
+        summary.message = Some("step fit: the container ended with exit code 1".to_owned());
+        let run = Run {
+            summary,
+            seq: 9,
+            revision: "co2-report-5d9c7b".to_owned(),
+            digest: "1:ab".to_owned(),
+            labels: [("team".to_owned(), "climate".to_owned())].into(),
+            spec: json!({}),
+            params: json!({"window": 12, "station": "mlo"}),
+            results: Value::Null,
+        };
+        let mut skipped = step("report", 0, "Skipped", "2026-11-18T06:07:30Z");
+        skipped = Step { started_at: None, exit_code: None, node: None, image: None, reason: Some("NeedFailed".to_owned()), ..skipped };
+        let log = (1..=25).map(|n| format!("line {n}\n")).collect::<String>() + "ValueError: \u{1b}[31mno data\n";
+        Described {
+            run,
+            steps: vec![
+                step("clean", 1, "Succeeded", "2026-11-18T06:00:04Z"),
+                step("fit", 1, "Failed", "2026-11-18T06:01:00Z"),
+                step("fit", 2, "Failed", "2026-11-18T06:07:29Z"),
+                skipped,
+            ],
+            events: Vec::new(),
+            log: Some(Log { step: "fit".to_owned(), item: 0, attempt: 2, phase: "Failed".to_owned(), pod: None, log: Some(log), log_unavailable: None }),
+        }
+    }
+
+    #[test]
+    fn a_failure_is_explained_in_one_place() {
+        insta::assert_snapshot!(describe(&failed(), "2026-11-21T08:00:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_success_shows_its_results() {
+        let mut described = failed();
+        described.run.summary = summary("hello", 1, "Succeeded", "2026-11-21T07:12:00Z", Some("2026-11-21T07:12:04Z"));
+        described.run.results = json!({"greeting": "hello", "growth": {"ppm": 1.5}});
+        described.steps.truncate(1);
+        described.log = None;
+        insta::assert_snapshot!(describe(&described, "2026-11-21T08:00:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_culprit_is_the_last_attempt_of_the_first_step_that_failed() {
+        let described = failed();
+        let found = culprit(&described.run, &described.steps).unwrap();
+        assert_eq!((found.step.as_str(), found.attempt), ("fit", 2));
+    }
+}
