@@ -68,9 +68,7 @@ fn with_tools() -> Result<String> {
         .stderr(Stdio::null())
         .status()?;
     if !there.success() {
-        tools::run(
-            Command::new("cargo").current_dir("/").args(["install", "cargo-mutants", "--locked", "--root"]).arg(&own),
-        )?;
+        tools::install(&own, "cargo-mutants", "*")?;
     }
     Ok(path)
 }

@@ -42,12 +42,19 @@ pub fn cargo_deny() -> Result<PathBuf> {
         return Ok(found);
     }
     eprintln!("building cargo-deny into {} (once)", own.display());
+    install(&own, "cargo-deny", &format!("^{CARGO_DENY}"))?;
+    Ok(own.join("bin/cargo-deny"))
+}
+
+/// Builds a program of Cargo's into the cache: unoptimised, since it runs for seconds, and so that a build that was
+/// broken off goes on where it was.
+pub fn install(root: &Path, package: &str, version: &str) -> Result<()> {
     // Away from the checkout: its .cargo/config.toml is for our own binaries.
     run(Command::new("cargo")
         .current_dir("/")
-        .args(["install", "cargo-deny", "--locked", "--version", &format!("^{CARGO_DENY}"), "--root"])
-        .arg(&own))?;
-    Ok(own.join("bin/cargo-deny"))
+        .env("CARGO_TARGET_DIR", root.join("build"))
+        .args(["install", package, "--locked", "--quiet", "--debug", "--version", version, "--root"])
+        .arg(root))
 }
 
 fn version_of(program: &Path, args: &[&str]) -> String {
