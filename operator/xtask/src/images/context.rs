@@ -13,7 +13,6 @@ use std::process::Command;
 /// Where cargo puts programs, below its target folder: static glibc, by the flags of .cargo/config.toml.
 const BUILT: &str = "x86_64-unknown-linux-gnu/ci";
 
-
 /// An image that we can build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

@@ -66,7 +66,8 @@ fn shim_sockets(lab: &Lab) -> Vec<PathBuf> {
     }
     let listed = tell::capture(lab.inside("cat").arg("/proc/net/unix")).unwrap_or_default();
     let paths = listed.lines().filter_map(|line| line.split_whitespace().nth(7));
-    let mut found: Vec<PathBuf> = paths.filter(|path| path.starts_with("/run/containerd/s/")).map(PathBuf::from).collect();
+    let mut found: Vec<PathBuf> =
+        paths.filter(|path| path.starts_with("/run/containerd/s/")).map(PathBuf::from).collect();
     found.sort();
     found.dedup();
     found
@@ -92,8 +93,12 @@ fn is_shim(pid: u32) -> bool {
 /// Unmounts everything at or below this folder, the innermost first.
 fn unmount_below(folder: &Path) -> Result<()> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").context("read the mounts")?;
-    let mut points: Vec<String> =
-        mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).filter(|point| Path::new(point).starts_with(folder)).collect();
+    let mut points: Vec<String> = mounts
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(unescape)
+        .filter(|point| Path::new(point).starts_with(folder))
+        .collect();
     points.reverse();
     for point in points {
         if tell::quiet(Command::new("umount").arg(&point)).is_err() {

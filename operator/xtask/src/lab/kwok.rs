@@ -18,7 +18,8 @@ pub fn set_nodes(lab: &Lab, wanted: usize) -> Result<()> {
             Component::Kwok.wait(lab)
         })?;
     }
-    let missing: Vec<Value> = (0..wanted).map(name).filter(|name| !present.contains(name)).map(|name| node(&name)).collect();
+    let missing: Vec<Value> =
+        (0..wanted).map(name).filter(|name| !present.contains(name)).map(|name| node(&name)).collect();
     if !missing.is_empty() {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": missing});
         tell::step(&format!("make {} fake nodes", missing.len()), || {

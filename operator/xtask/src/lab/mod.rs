@@ -227,9 +227,7 @@ fn start(lab: &Lab, part: Component) -> Result<()> {
 
 fn image(lab: &Lab, command: ImageCommand) -> Result<()> {
     match command {
-        ImageCommand::Import { file } => {
-            tell::shown(lab.ctr(&["images", "import", "--digests"]).arg(file))
-        }
+        ImageCommand::Import { file } => tell::shown(lab.ctr(&["images", "import", "--digests"]).arg(file)),
         ImageCommand::List => tell::shown(&mut lab.ctr(&["images", "ls"])),
     }
 }

@@ -27,7 +27,13 @@ pub fn make(lab: &Lab) -> Result<()> {
         "DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,\
          DNS:kubernetes.default.svc.cluster.local,DNS:localhost,IP:{ADDRESS},IP:10.96.0.1,IP:127.0.0.1"
     );
-    issue(&pki, "ca", "apiserver", "/CN=kube-apiserver", &format!("subjectAltName={names}\nextendedKeyUsage=serverAuth"))?;
+    issue(
+        &pki,
+        "ca",
+        "apiserver",
+        "/CN=kube-apiserver",
+        &format!("subjectAltName={names}\nextendedKeyUsage=serverAuth"),
+    )?;
     issue(
         &pki,
         "ca",
@@ -40,7 +46,11 @@ pub fn make(lab: &Lab) -> Result<()> {
     if !key.exists() {
         tell::quiet(Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048"))?;
         tell::quiet(
-            Command::new("openssl").args(["rsa", "-pubout", "-in"]).arg(&key).arg("-out").arg(pki.join("service-accounts.pub")),
+            Command::new("openssl")
+                .args(["rsa", "-pubout", "-in"])
+                .arg(&key)
+                .arg("-out")
+                .arg(pki.join("service-accounts.pub")),
         )?;
     }
     Ok(())
@@ -110,8 +120,23 @@ fn authority(pki: &Path, stem: &str, name: &str) -> Result<()> {
     }
     tell::quiet(
         Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650"])
-            .args(["-subj", &format!("/CN={name}"), "-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"])
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "3650",
+            ])
+            .args([
+                "-subj",
+                &format!("/CN={name}"),
+                "-addext",
+                "keyUsage=critical,keyCertSign,cRLSign,digitalSignature",
+            ])
             .arg("-keyout")
             .arg(&key)
             .arg("-out")

@@ -97,10 +97,7 @@ impl Lab {
     /// A command within the namespace, with `KUBECONFIG`, `HEARTH_LAB` and `PATH` set.
     pub fn client(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = self.inside(program);
-        command
-            .env("KUBECONFIG", self.kubeconfig())
-            .env("HEARTH_LAB", &self.name)
-            .env("PATH", self.search_path());
+        command.env("KUBECONFIG", self.kubeconfig()).env("HEARTH_LAB", &self.name).env("PATH", self.search_path());
         command
     }
 

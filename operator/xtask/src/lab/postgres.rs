@@ -64,7 +64,11 @@ pub fn command(lab: &Lab) -> Result<Command> {
 /// Whether it takes connections.
 pub fn answers(lab: &Lab) -> bool {
     let mut command = as_account(Command::new("setpriv"));
-    command.arg(format!("{BIN}/pg_isready")).args(["-q", "-d", "postgres", "-h"]).arg(socket_folder(lab)).current_dir("/");
+    command
+        .arg(format!("{BIN}/pg_isready"))
+        .args(["-q", "-d", "postgres", "-h"])
+        .arg(socket_folder(lab))
+        .current_dir("/");
     command.status().is_ok_and(|status| status.success())
 }
 

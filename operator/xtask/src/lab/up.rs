@@ -26,7 +26,8 @@ pub fn up(lab: &Lab, wishes: Wishes) -> Result<()> {
     let programs = programs(lab)?;
     // Written last: a tool that was killed in the middle leaves processes, and no such file.
     let complete = lab.state.join("complete");
-    if complete.exists() && Component::ALL.iter().filter(|part| **part != Component::Kwok).all(|part| runs(lab, *part)) {
+    if complete.exists() && Component::ALL.iter().filter(|part| **part != Component::Kwok).all(|part| runs(lab, *part))
+    {
         Component::Kubelet.wait(lab)?;
         volumes::reset(lab)?;
         eprintln!("lab: {} is up already", lab.name);
