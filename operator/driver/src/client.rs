@@ -1,5 +1,6 @@
 //! The client's settings that the protocol depends on.
 
+use http::{HeaderValue, header::USER_AGENT};
 use kube::{Client, Config};
 
 /// A client that never repeats a request by itself.
@@ -11,5 +12,7 @@ use kube::{Client, Config};
 /// The configuration names no usable server or credential.
 pub fn build(mut config: Config) -> Result<Client, kube::Error> {
     config.default_retry = false;
+    // So that the audit log tells our requests from others'.
+    config.headers.push((USER_AGENT, HeaderValue::from_static(concat!("hearth/", env!("CARGO_PKG_VERSION")))));
     Client::try_from(config)
 }

@@ -39,10 +39,10 @@ pub use metrics::DriverMetrics;
 pub use shared::{Settings, Shared};
 
 /// Marks a place where a test build may stop the process. Nothing at all in a build without the feature.
-macro_rules! failpoint {
+macro_rules! stop_here {
     ($name:literal) => {
         #[cfg(feature = "failpoints")]
         $crate::failpoint::hit($name);
     };
 }
-pub(crate) use failpoint;
+pub(crate) use stop_here;

@@ -14,9 +14,8 @@ use tokio::{sync::mpsc, time::Instant};
 
 /// Runs whose acknowledgement is remembered, per object.
 const ACKS_KEPT: usize = 64;
-/// The first and the longest pause before a refused child is posted again.
-const REFUSED_BASE: Duration = Duration::from_secs(1);
-const REFUSED_MAX: Duration = Duration::from_secs(30);
+/// A refused child is not posted again sooner than that, whatever happens; when it is, is for the kind to decide.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,7 +48,6 @@ struct Cached {
 struct Posted {
     post: Post,
     run_id: String,
-    refusals: u32,
     again_at: Instant,
 }
 
@@ -106,14 +104,8 @@ impl Owner {
     /// Notes the outcome of a POST. Answers whether it is news that a decision should look at.
     pub(crate) fn posted(&mut self, name: &str, run_id: &str, post: Post) -> bool {
         let before = self.posts.get(name);
-        let refusals = match (&post, before) {
-            (Post::Refused(_), Some(p)) => p.refusals + 1,
-            (Post::Refused(_), None) => 1,
-            (Post::Created | Post::Uncertain | Post::Stranger { .. }, _) => 0,
-        };
-        let pause = REFUSED_BASE.saturating_mul(1 << refusals.saturating_sub(1).min(8)).min(REFUSED_MAX);
         let news = before.is_none_or(|p| differs(&p.post, &post));
-        self.posts.insert(name.to_owned(), Posted { post, run_id: run_id.to_owned(), refusals, again_at: Instant::now() + pause });
+        self.posts.insert(name.to_owned(), Posted { post, run_id: run_id.to_owned(), again_at: Instant::now() + REFUSED_PAUSE });
         news
     }
 

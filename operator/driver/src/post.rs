@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, is_terminating},
-    failpoint,
+    stop_here,
     pods::PodView,
     shared::Shared,
 };
@@ -75,15 +75,15 @@ impl Shared {
         }
         match body {
             Body::Work => {
-                failpoint!("before-create");
+                stop_here!("before-create");
                 let round = self.post_work(parent, start, name, pod).await;
-                failpoint!("after-create");
+                stop_here!("after-create");
                 round
             }
             Body::Placeholder => {
-                failpoint!("before-fence");
+                stop_here!("before-fence");
                 let round = self.post_placeholder(parent, start, name, pod).await;
-                failpoint!("after-fence");
+                stop_here!("after-fence");
                 round
             }
         }
@@ -163,7 +163,7 @@ impl Shared {
 
     fn note(&self, parent: &Parent, start: &Start, name: &str, post: Post) -> Round {
         let news = self.world.posted(&parent.uid, name, &start.intent().run_id, post);
-        Round { news, again: self.world.post_pause(&parent.uid, name), error: None }
+        Round { news, ..Round::default() }
     }
 }
 

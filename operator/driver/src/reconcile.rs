@@ -5,7 +5,7 @@ use crate::{
     common::{self, Common},
     controller::Controller,
     error::Error,
-    failpoint,
+    stop_here,
     park::words,
     post::{Body, Parent, Round},
     records,
@@ -94,9 +94,9 @@ impl<'a, K: Kind> Pass<'a, K> {
         };
         let meta = cr.meta();
         let (name, version) = (meta.name.as_deref().unwrap_or_default(), meta.resource_version.as_deref().unwrap_or_default());
-        failpoint!("before-patch");
+        stop_here!("before-patch");
         let answer: K::Cr = self.controller.shared.calls.replace_status::<K::Cr, _>(&self.parent.namespace, name, version, status).await?;
-        failpoint!("after-patch");
+        stop_here!("after-patch");
         self.controller.shared.metrics.status_patches.inc();
         let cr = self.controller.wrote(answer);
         let accepted = K::status(&cr).cloned().map(Accepted::by_server);
@@ -120,7 +120,7 @@ impl<'a, K: Kind> Pass<'a, K> {
             let old = old.filter(|_| !due);
             if let Some(batch) = pure(|| K::records(cr, old, accepted, &self.facts, &self.env))? {
                 if batch.last {
-                    failpoint!("after-terminal-patch");
+                    stop_here!("after-terminal-patch");
                 }
                 taken &= self.controller.shared.offer(batch);
             }
