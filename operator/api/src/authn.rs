@@ -50,7 +50,10 @@ impl Authenticator {
             return Ok(identity);
         }
         if !self.reviews.take((), Instant::now()) {
-            return Err(Refused::new(ProblemKind::TooManyRequests, "too many new tokens at once; try again in a second"));
+            return Err(Refused::new(
+                ProblemKind::TooManyRequests,
+                "too many new tokens at once; try again in a second",
+            ));
         }
         let identity = self.review(token).await?;
         self.known.put(key, identity.clone(), Instant::now());
@@ -63,12 +66,20 @@ impl Authenticator {
         if !for_us && !self.cluster_tokens {
             return Err(Refused::new(
                 ProblemKind::Unauthenticated,
-                format!("only tokens for the audience {AUDIENCE} are taken here; make one with: kubectl create token SERVICEACCOUNT --audience {AUDIENCE}"),
+                format!(
+                    "only tokens for the audience {AUDIENCE} are taken here; make one with: kubectl create token SERVICEACCOUNT --audience {AUDIENCE}"
+                ),
             ));
         }
         let audiences = for_us.then(|| vec![AUDIENCE.to_owned()]);
-        let status = self.cluster.token_review(TokenReviewSpec { audiences, token: Some(token.to_owned()) }).await.map_err(ClusterAway::refused)?;
-        identity(status, for_us).ok_or_else(|| Refused::new(ProblemKind::Unauthenticated, "the cluster does not know this token, or it has expired"))
+        let status = self
+            .cluster
+            .token_review(TokenReviewSpec { audiences, token: Some(token.to_owned()) })
+            .await
+            .map_err(ClusterAway::refused)?;
+        identity(status, for_us).ok_or_else(|| {
+            Refused::new(ProblemKind::Unauthenticated, "the cluster does not know this token, or it has expired")
+        })
     }
 }
 
@@ -87,7 +98,10 @@ fn by_certificate(peer: &Peer, now: Timestamp) -> Result<Identity, Refused> {
     match &peer.0 {
         Some(holder) if now <= holder.not_after => Ok(holder.identity.clone()),
         Some(_) => Err(Refused::new(ProblemKind::Unauthenticated, "the client certificate has expired")),
-        None => Err(Refused::new(ProblemKind::Unauthenticated, "send a bearer token, or a client certificate of the cluster's client CA")),
+        None => Err(Refused::new(
+            ProblemKind::Unauthenticated,
+            "send a bearer token, or a client certificate of the cluster's client CA",
+        )),
     }
 }
 

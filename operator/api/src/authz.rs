@@ -26,13 +26,27 @@ impl Right {
     #[must_use]
     pub fn on_kind(verb: &'static str, kind: &str, namespace: Option<&str>, name: Option<&str>) -> Option<Self> {
         let entry = KINDS.iter().find(|k| k.kind == kind)?;
-        Some(Self { verb, group: GROUP, resource: entry.plural, subresource: None, namespace: namespace.map(str::to_owned), name: name.map(str::to_owned) })
+        Some(Self {
+            verb,
+            group: GROUP,
+            resource: entry.plural,
+            subresource: None,
+            namespace: namespace.map(str::to_owned),
+            name: name.map(str::to_owned),
+        })
     }
 
     /// To read logs of pods in a namespace.
     #[must_use]
     pub fn to_logs(namespace: &str) -> Self {
-        Self { verb: "get", group: "", resource: "pods", subresource: Some("log"), namespace: Some(namespace.to_owned()), name: None }
+        Self {
+            verb: "get",
+            group: "",
+            resource: "pods",
+            subresource: Some("log"),
+            namespace: Some(namespace.to_owned()),
+            name: None,
+        }
     }
 
     /// The same in all namespaces.

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PublicKeyData, date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
 use std::time::Duration;
@@ -61,8 +62,10 @@ impl Ca {
     /// One that was stored.
     pub fn from_pem(pem: &str, key_pem: &str, now: Timestamp) -> Result<Self, CaError> {
         let key = KeyPair::from_pem(key_pem).map_err(|_| CaError::Unusable("its key cannot be read"))?;
-        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| CaError::Unusable("its certificate cannot be read"))?;
-        let (_, parsed) = X509Certificate::from_der(&der).map_err(|_| CaError::Unusable("its certificate cannot be read"))?;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes())
+            .map_err(|_| CaError::Unusable("its certificate cannot be read"))?;
+        let (_, parsed) =
+            X509Certificate::from_der(&der).map_err(|_| CaError::Unusable("its certificate cannot be read"))?;
         if parsed.public_key().raw != key.subject_public_key_info() {
             return Err(CaError::Unusable("its key is not the certificate's"));
         }
@@ -70,7 +73,8 @@ impl Ca {
             return Err(CaError::Unusable("it has expired"));
         }
         let key_der = key.serialize_der();
-        let issuer = Issuer::from_ca_cert_der(&der, key).map_err(|_| CaError::Unusable("its certificate cannot be read"))?;
+        let issuer =
+            Issuer::from_ca_cert_der(&der, key).map_err(|_| CaError::Unusable("its certificate cannot be read"))?;
         Ok(Self { pem: pem.to_owned(), key_pem: key_pem.to_owned(), key_der, issuer })
     }
 
@@ -102,7 +106,8 @@ impl Ca {
         lives(&mut params, now, LEAF_LIFE);
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?.der().clone();
-        let renew_at = now + SignedDuration::try_from(LEAF_LIFE.saturating_sub(LEAF_MARGIN)).unwrap_or(SignedDuration::ZERO);
+        let renew_at =
+            now + SignedDuration::try_from(LEAF_LIFE.saturating_sub(LEAF_MARGIN)).unwrap_or(SignedDuration::ZERO);
         Ok(Leaf { certificate, key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(), renew_at })
     }
 }
@@ -136,7 +141,15 @@ mod tests {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
         let at = UnixTime::since_unix_epoch(Duration::from_secs(at.as_second().try_into().unwrap()));
-        rustls::client::danger::ServerCertVerifier::verify_server_cert(&*verifier, &leaf.certificate, &[], &name.to_owned().try_into().unwrap(), &[], at).is_ok()
+        rustls::client::danger::ServerCertVerifier::verify_server_cert(
+            &*verifier,
+            &leaf.certificate,
+            &[],
+            &name.to_owned().try_into().unwrap(),
+            &[],
+            at,
+        )
+        .is_ok()
     }
 
     #[test]

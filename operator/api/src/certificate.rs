@@ -15,7 +15,8 @@ pub fn holder(der: &[u8]) -> Option<CertificateIdentity> {
     if user.is_empty() {
         return None;
     }
-    let mut groups: Vec<String> = subject.iter_organization().map(|o| o.as_str().map(str::to_owned)).collect::<Result<_, _>>().ok()?;
+    let mut groups: Vec<String> =
+        subject.iter_organization().map(|o| o.as_str().map(str::to_owned)).collect::<Result<_, _>>().ok()?;
     if !groups.iter().any(|g| g == AUTHENTICATED) {
         groups.push(AUTHENTICATED.to_owned());
     }

@@ -42,10 +42,12 @@ pub enum ClusterAway {
 impl ClusterAway {
     /// The answer to whoever asked us. The reason goes to the log: it may name things that the asker must not see.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
     pub fn refused(self) -> Refused {
         tracing::warn!(error = %self, "the API server did not answer a question of the API");
-        Refused::new(ProblemKind::ClusterAway, "who you are and what you may do could not be asked of the Kubernetes API server; try again")
+        Refused::new(
+            ProblemKind::ClusterAway,
+            "who you are and what you may do could not be asked of the Kubernetes API server; try again",
+        )
     }
 }
 
@@ -79,7 +81,11 @@ impl Cluster {
         Ok(found.and_then(|n| n.metadata.uid))
     }
 
-    async fn ask<T>(&self, asked: &'static str, question: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterAway> {
+    async fn ask<T>(
+        &self,
+        asked: &'static str,
+        question: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, ClusterAway> {
         let answer = tokio::time::timeout(PATIENCE, async {
             // The semaphore is never closed; an error would only mean that nobody limits us.
             let _slot = self.open.acquire().await;

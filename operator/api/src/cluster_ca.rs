@@ -57,12 +57,18 @@ pub async fn our_ca(client: &Client, namespace: &str, now: Timestamp) -> Result<
 /// Publishes the CA's certificate, so that clients can pin it without reading the Secret.
 pub async fn publish(client: &Client, namespace: &str, ca: &Ca) -> Result<(), ClusterCaError> {
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let map = ConfigMap { metadata: named(CA_CONFIG_MAP), data: Some(BTreeMap::from([(CA_KEY.to_owned(), ca.pem().to_owned())])), ..ConfigMap::default() };
+    let map = ConfigMap {
+        metadata: named(CA_CONFIG_MAP),
+        data: Some(BTreeMap::from([(CA_KEY.to_owned(), ca.pem().to_owned())])),
+        ..ConfigMap::default()
+    };
     match maps.create(&PostParams::default(), &map).await {
         Ok(_) => Ok(()),
         Err(e) if exists(&e) => {
             let patch = Patch::Merge(&map);
-            maps.patch(CA_CONFIG_MAP, &PatchParams::default(), &patch).await.map_err(failed("update the ConfigMap hearth-ca"))?;
+            maps.patch(CA_CONFIG_MAP, &PatchParams::default(), &patch)
+                .await
+                .map_err(failed("update the ConfigMap hearth-ca"))?;
             Ok(())
         }
         Err(e) => Err(failed("create the ConfigMap hearth-ca")(e)),
@@ -72,7 +78,8 @@ pub async fn publish(client: &Client, namespace: &str, ca: &Ca) -> Result<(), Cl
 /// The cluster's client CA; None when the cluster takes no client certificates.
 pub async fn client_ca(client: &Client) -> Result<Option<String>, ClusterCaError> {
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), CLIENT_CA.0);
-    let found = maps.get_opt(CLIENT_CA.1).await.map_err(failed("read the ConfigMap extension-apiserver-authentication"))?;
+    let found =
+        maps.get_opt(CLIENT_CA.1).await.map_err(failed("read the ConfigMap extension-apiserver-authentication"))?;
     Ok(found.and_then(|m| m.data).and_then(|mut d| d.remove(CLIENT_CA.2)))
 }
 
@@ -87,7 +94,11 @@ fn secret(ca: &Ca) -> Secret {
 }
 
 fn named(name: &str) -> ObjectMeta {
-    let labels = [("app.kubernetes.io/name", "hearth"), ("app.kubernetes.io/component", "operator"), ("app.kubernetes.io/managed-by", "hearth")];
+    let labels = [
+        ("app.kubernetes.io/name", "hearth"),
+        ("app.kubernetes.io/component", "operator"),
+        ("app.kubernetes.io/managed-by", "hearth"),
+    ];
     ObjectMeta {
         name: Some(name.to_owned()),
         labels: Some(labels.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()),

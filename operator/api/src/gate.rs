@@ -68,7 +68,13 @@ impl Gate {
     }
 
     /// Runs that `filter` leaves. The filter's own namespaces are replaced by those that `who` may list.
-    pub async fn list_runs(&self, who: &Identity, scope: &Scope, mut filter: RunFilter, part: Part<RunCursor>) -> Result<Authorized<Page<RunSummary, RunCursor>>, Refused> {
+    pub async fn list_runs(
+        &self,
+        who: &Identity,
+        scope: &Scope,
+        mut filter: RunFilter,
+        part: Part<RunCursor>,
+    ) -> Result<Authorized<Page<RunSummary, RunCursor>>, Refused> {
         let kinds: Vec<&str> = match &filter.kind {
             Some(kind) => vec![kind.as_str()],
             None => KINDS.iter().map(|k| k.kind).collect(),
@@ -98,14 +104,20 @@ impl Gate {
             return if self.allows(who, &right).await? {
                 Ok(None)
             } else {
-                Err(Refused::new(ProblemKind::Forbidden, format!("you may not {right}; name a namespace that you may list: ?namespace=NAME")))
+                Err(Refused::new(
+                    ProblemKind::Forbidden,
+                    format!("you may not {right}; name a namespace that you may list: ?namespace=NAME"),
+                ))
             };
         };
         if self.allows(who, &right.everywhere()).await? {
             return Ok(None);
         }
         if !self.allows(who, &right).await? {
-            return Err(Refused::new(ProblemKind::Forbidden, format!("you may not {right}; ask for a Role with that right")));
+            return Err(Refused::new(
+                ProblemKind::Forbidden,
+                format!("you may not {right}; ask for a Role with that right"),
+            ));
         }
         let live = self.authorizer.namespace_uid(namespace).await.map_err(ClusterAway::refused)?;
         Ok(Some(live.into_iter().collect()))
@@ -116,7 +128,8 @@ impl Gate {
         let found = self.source.get_run(id).await.map_err(|e| self.away(&e))?;
         let run = found.ok_or_else(|| Refused::no_run(&id.to_string()))?;
         let row = &run.summary;
-        let right = Right::on_kind("get", &row.kind, Some(&row.namespace), Some(&row.name)).ok_or_else(|| Refused::no_run(&id.to_string()))?;
+        let right = Right::on_kind("get", &row.kind, Some(&row.namespace), Some(&row.name))
+            .ok_or_else(|| Refused::no_run(&id.to_string()))?;
         self.require(who, &right, row).await?;
         Ok(Authorized(run))
     }
@@ -127,12 +140,23 @@ impl Gate {
     }
 
     /// Transitions of a run.
-    pub async fn list_events(&self, run: &Authorized<Run>, part: Part<EventKey>) -> Result<Page<Event, EventKey>, Refused> {
+    pub async fn list_events(
+        &self,
+        run: &Authorized<Run>,
+        part: Part<EventKey>,
+    ) -> Result<Page<Event, EventKey>, Refused> {
         self.source.list_events(run.0.summary.id, part.after.as_ref(), part.limit).await.map_err(|e| self.away(&e))
     }
 
     /// The log of an attempt. Whoever may see the run needs the right to read logs of pods as well.
-    pub async fn get_log(&self, who: &Identity, run: &Authorized<Run>, step: &str, item: i32, attempt: Option<i32>) -> Result<Option<Log>, Refused> {
+    pub async fn get_log(
+        &self,
+        who: &Identity,
+        run: &Authorized<Run>,
+        step: &str,
+        item: i32,
+        attempt: Option<i32>,
+    ) -> Result<Option<Log>, Refused> {
         let row = &run.0.summary;
         self.require(who, &Right::to_logs(&row.namespace), row).await?;
         self.source.get_log(row.id, step, item, attempt).await.map_err(|e| self.away(&e))
@@ -141,14 +165,18 @@ impl Gate {
     /// `right` in the row's namespace while that is the namespace the row was made in, else everywhere.
     async fn require(&self, who: &Identity, right: &Right, row: &RunSummary) -> Result<(), Refused> {
         let (here, live) = tokio::join!(self.allows(who, right), self.authorizer.namespace_uid(&row.namespace));
-        let same = !row.namespace_uid.is_empty() && live.map_err(ClusterAway::refused)?.as_deref() == Some(row.namespace_uid.as_str());
+        let same = !row.namespace_uid.is_empty()
+            && live.map_err(ClusterAway::refused)?.as_deref() == Some(row.namespace_uid.as_str());
         if (same && here?) || self.allows(who, &right.everywhere()).await? {
             return Ok(());
         }
         let detail = if same {
             format!("you may not {right}; ask for a Role with that right")
         } else {
-            format!("this run was made in an earlier namespace of that name; it needs the right to {}", right.everywhere())
+            format!(
+                "this run was made in an earlier namespace of that name; it needs the right to {}",
+                right.everywhere()
+            )
         };
         Err(Refused::new(ProblemKind::Forbidden, detail))
     }

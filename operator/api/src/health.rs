@@ -83,7 +83,8 @@ impl Health {
     pub fn readyz(&self) -> Response {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let parts: BTreeMap<&str, &str> = inner.parts.iter().map(|(name, state)| (*name, state.as_str())).collect();
-        let (status, word) = if inner.ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting") };
+        let (status, word) =
+            if inner.ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting") };
         (status, Json(json!({"status": word, "components": parts}))).into_response()
     }
 

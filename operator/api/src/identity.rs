@@ -18,7 +18,12 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn new(user: String, uid: Option<String>, groups: Vec<String>, extra: BTreeMap<String, Vec<String>>) -> Self {
+    pub(crate) fn new(
+        user: String,
+        uid: Option<String>,
+        groups: Vec<String>,
+        extra: BTreeMap<String, Vec<String>>,
+    ) -> Self {
         let key = key(&user, uid.as_deref(), &groups, &extra);
         Self { user, uid, groups, extra, key }
     }

@@ -3,7 +3,17 @@
 //! [`serve`] is the API: TLS with our own CA, who asks by token or client certificate ([`authn`]), what they may see by
 //! SubjectAccessReview ([`authz`]), and one way to the rows ([`gate`]). [`serve_plain`] is the port of probes and metrics.
 
-#![cfg_attr(test, allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panic"))]
+#![cfg_attr(
+    test,
+    allow(
+        missing_docs,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "tests fail by panic"
+    )
+)]
 
 pub mod authn;
 pub mod authz;

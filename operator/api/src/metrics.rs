@@ -66,9 +66,21 @@ impl ApiMetrics {
     /// Metrics that are shown by `registry`.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        registry.register("hearth_api_requests", "Requests to the API, by route, method and class of status", metrics.requests.clone());
-        registry.register("hearth_api_request_duration_seconds", "Time from a request's head to its answer's", metrics.seconds.clone());
-        registry.register("hearth_api_handshakes", "TLS connections to the API, by outcome", metrics.handshakes.clone());
+        registry.register(
+            "hearth_api_requests",
+            "Requests to the API, by route, method and class of status",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "hearth_api_request_duration_seconds",
+            "Time from a request's head to its answer's",
+            metrics.seconds.clone(),
+        );
+        registry.register(
+            "hearth_api_handshakes",
+            "TLS connections to the API, by outcome",
+            metrics.handshakes.clone(),
+        );
         registry.register("hearth_api_connections", "Open connections to the API", metrics.connections.clone());
         metrics
     }
@@ -92,7 +104,9 @@ impl Default for ApiMetrics {
     fn default() -> Self {
         Self {
             requests: Family::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0])),
+            seconds: Family::new_with_constructor(|| {
+                Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0])
+            }),
             handshakes: Family::default(),
             connections: Gauge::default(),
         }

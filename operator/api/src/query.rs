@@ -124,7 +124,18 @@ impl RunsQuery {
     }
 
     fn check_lengths(&self) -> Result<(), Refused> {
-        let texts = [&self.namespace, &self.kind, &self.name, &self.uid, &self.reason, &self.class, &self.trigger, &self.owner, &self.label, &self.param];
+        let texts = [
+            &self.namespace,
+            &self.kind,
+            &self.name,
+            &self.uid,
+            &self.reason,
+            &self.class,
+            &self.trigger,
+            &self.owner,
+            &self.label,
+            &self.param,
+        ];
         if texts.into_iter().flatten().any(|t| t.len() > LONGEST) {
             return Err(bad(format!("a filter is longer than {LONGEST} bytes")));
         }
@@ -139,7 +150,12 @@ impl PartQuery {
     }
 }
 
-fn page<K: DeserializeOwned>(limit: Option<u32>, cursor: Option<&str>, keys: &CursorKey, of: &str) -> Result<Part<K>, Refused> {
+fn page<K: DeserializeOwned>(
+    limit: Option<u32>,
+    cursor: Option<&str>,
+    keys: &CursorKey,
+    of: &str,
+) -> Result<Part<K>, Refused> {
     let limit = limit.unwrap_or(DEFAULT_PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(bad(format!("limit must be from 1 to {MAX_PAGE}; it is {limit}")));
@@ -151,26 +167,38 @@ fn page<K: DeserializeOwned>(limit: Option<u32>, cursor: Option<&str>, keys: &Cu
 fn phases(text: Option<&str>) -> Result<Vec<String>, Refused> {
     let parse = |word: &str| {
         let known = PHASES.iter().find(|p| p.eq_ignore_ascii_case(word.trim()));
-        known.map(|p| (*p).to_owned()).ok_or_else(|| bad(format!("phase: there is no phase {word:?}; the phases are {}", PHASES.join(", "))))
+        known
+            .map(|p| (*p).to_owned())
+            .ok_or_else(|| bad(format!("phase: there is no phase {word:?}; the phases are {}", PHASES.join(", "))))
     };
     text.into_iter().flat_map(|t| t.split(',')).map(parse).collect()
 }
 
 fn pairs(of: &str, text: Option<&str>) -> Result<BTreeMap<String, String>, Refused> {
     let parse = |pair: &str| {
-        let (key, value) = pair.split_once('=').ok_or_else(|| bad(format!("{of}: must be NAME=VALUE, several separated by commas; {pair:?} is not")))?;
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| bad(format!("{of}: must be NAME=VALUE, several separated by commas; {pair:?} is not")))?;
         Ok((key.trim().to_owned(), value.to_owned()))
     };
     text.into_iter().flat_map(|t| t.split(',')).map(parse).collect()
 }
 
 fn time(of: &str, text: Option<&str>) -> Result<Option<Time>, Refused> {
-    let parse = |t: &str| t.parse::<Timestamp>().map(Time::new).map_err(|_| bad(format!("{of}: must be a time such as 2026-11-21T08:00:00Z; {t:?} is not")));
+    let parse = |t: &str| {
+        t.parse::<Timestamp>()
+            .map(Time::new)
+            .map_err(|_| bad(format!("{of}: must be a time such as 2026-11-21T08:00:00Z; {t:?} is not")))
+    };
     text.map(parse).transpose()
 }
 
 fn duration(of: &str, text: Option<&str>) -> Result<Option<Duration>, Refused> {
-    let parse = |t: &str| DurationText(t.to_owned()).parse().map_err(|_| bad(format!("{of}: must be a duration such as 90s, 15m or 2h; {t:?} is not")));
+    let parse = |t: &str| {
+        DurationText(t.to_owned())
+            .parse()
+            .map_err(|_| bad(format!("{of}: must be a duration such as 90s, 15m or 2h; {t:?} is not")))
+    };
     text.map(parse).transpose()
 }
 
@@ -183,12 +211,18 @@ mod tests {
     use super::*;
 
     fn query(text: &str) -> Result<RunsQuery, String> {
-        axum::extract::Query::<RunsQuery>::try_from_uri(&format!("/runs?{text}").parse().unwrap()).map(|q| q.0).map_err(|e| e.to_string())
+        axum::extract::Query::<RunsQuery>::try_from_uri(&format!("/runs?{text}").parse().unwrap())
+            .map(|q| q.0)
+            .map_err(|e| e.to_string())
     }
 
     #[test]
     fn filters_are_parsed() {
-        let filter = query("phase=failed,Running&label=a%3Db,c%3Dd&param=window%3D12&from=2026-11-21T08:00:00Z&minDuration=90s").unwrap().filter().unwrap();
+        let filter =
+            query("phase=failed,Running&label=a%3Db,c%3Dd&param=window%3D12&from=2026-11-21T08:00:00Z&minDuration=90s")
+                .unwrap()
+                .filter()
+                .unwrap();
         assert_eq!(filter.phases, ["Failed", "Running"]);
         assert_eq!(filter.labels.len(), 2);
         assert_eq!(filter.params.get("window").map(String::as_str), Some("12"));

@@ -32,7 +32,10 @@ impl Refused {
     /// No such run; said to those only who are known.
     #[must_use]
     pub fn no_run(id: &str) -> Self {
-        Self::new(ProblemKind::NotFound, format!("no run has the id {id:?}; GET /api/v1/runs lists the runs that you may see"))
+        Self::new(
+            ProblemKind::NotFound,
+            format!("no run has the id {id:?}; GET /api/v1/runs lists the runs that you may see"),
+        )
     }
 }
 
@@ -41,7 +44,8 @@ impl IntoResponse for Refused {
         let problem = Problem::new(self.kind, self.detail);
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&problem).unwrap_or_default();
-        let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON), (header::CACHE_CONTROL, "no-store")], body).into_response();
+        let mut response =
+            (status, [(header::CONTENT_TYPE, PROBLEM_JSON), (header::CACHE_CONTROL, "no-store")], body).into_response();
         if let Some((name, value)) = hint(self.kind) {
             response.headers_mut().insert(name, value);
         }
@@ -52,9 +56,13 @@ impl IntoResponse for Refused {
 /// The header that tells a client how to go on.
 fn hint(kind: ProblemKind) -> Option<(header::HeaderName, HeaderValue)> {
     match kind {
-        ProblemKind::Unauthenticated => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"hearth\""))),
+        ProblemKind::Unauthenticated => {
+            Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"hearth\"")))
+        }
         ProblemKind::TooManyRequests => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
-        ProblemKind::StoreAway | ProblemKind::ClusterAway | ProblemKind::TimedOut => Some((header::RETRY_AFTER, HeaderValue::from_static("5"))),
+        ProblemKind::StoreAway | ProblemKind::ClusterAway | ProblemKind::TimedOut => {
+            Some((header::RETRY_AFTER, HeaderValue::from_static("5")))
+        }
         ProblemKind::BadRequest
         | ProblemKind::Forbidden
         | ProblemKind::NotFound

@@ -51,7 +51,14 @@ struct Inner {
 impl Api {
     /// An API over `source`, which asks the API server through `client` who may see what.
     #[must_use]
-    pub fn new(client: Client, source: Source, cluster_tokens: bool, cursors: CursorKey, health: Health, metrics: ApiMetrics) -> Self {
+    pub fn new(
+        client: Client,
+        source: Source,
+        cluster_tokens: bool,
+        cursors: CursorKey,
+        health: Health,
+        metrics: ApiMetrics,
+    ) -> Self {
         let cluster = Cluster::new(client);
         Self(Arc::new(Inner {
             gate: Gate::new(source, Authorizer::new(cluster.clone())),
@@ -82,7 +89,10 @@ pub fn router(api: Api) -> Router {
     for endpoint in Endpoint::ALL {
         behind = behind.route(endpoint.path(), endpoint.handler());
     }
-    let behind = behind.fallback(no_such_path).method_not_allowed_fallback(no_such_method).layer(from_fn_with_state(api.clone(), authenticate));
+    let behind = behind
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(api.clone(), authenticate));
     let mut open = Router::new();
     for path in Open::ALL {
         open = open.route(path.path(), path.handler());
@@ -96,7 +106,10 @@ async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) 
     let peer = request.extensions_mut().remove::<Peer>().unwrap_or_default();
     let who = api.0.authenticator.identify(request.headers(), &peer).await?;
     if !api.0.limiter.take(who.key(), Instant::now()) {
-        return Err(Refused::new(ProblemKind::TooManyRequests, format!("more than {} requests a second; slow down", RATE.0)));
+        return Err(Refused::new(
+            ProblemKind::TooManyRequests,
+            format!("more than {} requests a second; slow down", RATE.0),
+        ));
     }
     // The credential has done its work; no handler needs it.
     request.headers_mut().remove(header::AUTHORIZATION);
@@ -112,9 +125,10 @@ async fn observe(State(api): State<Api>, request: Request, next: Next) -> Respon
     let response = if too_long(&request) {
         Refused::new(ProblemKind::TooLarge, format!("at most {MAX_BODY} bytes")).into_response()
     } else {
-        tokio::time::timeout(PATIENCE, next.run(request))
-            .await
-            .unwrap_or_else(|_| Refused::new(ProblemKind::TimedOut, format!("no answer within {PATIENCE:?}; narrow the query or try again")).into_response())
+        tokio::time::timeout(PATIENCE, next.run(request)).await.unwrap_or_else(|_| {
+            Refused::new(ProblemKind::TimedOut, format!("no answer within {PATIENCE:?}; narrow the query or try again"))
+                .into_response()
+        })
     };
     let took = started.elapsed();
     api.0.metrics.request(route, &method, response.status(), took);

@@ -105,7 +105,9 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Params<
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
-        let Query(query) = Query::<T>::from_request_parts(parts, state).await.map_err(|e| Refused::new(ProblemKind::BadRequest, e.body_text()))?;
+        let Query(query) = Query::<T>::from_request_parts(parts, state)
+            .await
+            .map_err(|e| Refused::new(ProblemKind::BadRequest, e.body_text()))?;
         Ok(Self(query))
     }
 }
@@ -117,7 +119,9 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
-        let Path(path) = Path::<T>::from_request_parts(parts, state).await.map_err(|e| Refused::new(ProblemKind::BadRequest, e.body_text()))?;
+        let Path(path) = Path::<T>::from_request_parts(parts, state)
+            .await
+            .map_err(|e| Refused::new(ProblemKind::BadRequest, e.body_text()))?;
         Ok(Self(path))
     }
 }
@@ -141,7 +145,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Identity {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| Refused::new(ProblemKind::Unauthenticated, "send a bearer token or a client certificate"))
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Refused::new(ProblemKind::Unauthenticated, "send a bearer token or a client certificate"))
     }
 }
 
@@ -156,7 +164,10 @@ async fn workflow_runs(
     Params(query): Params<RunsQuery>,
 ) -> Result<Response, Refused> {
     if query.namespace.is_some() || query.name.is_some() || query.kind.is_some() {
-        return Err(Refused::new(ProblemKind::BadRequest, "namespace, name and kind are in the path; leave them out of the query"));
+        return Err(Refused::new(
+            ProblemKind::BadRequest,
+            "namespace, name and kind are in the path; leave them out of the query",
+        ));
     }
     let query = RunsQuery { namespace: Some(namespace), name: Some(name), kind: Some("Workflow".to_owned()), ..query };
     list_runs(&api, &who, &query).await
@@ -173,22 +184,36 @@ async fn run(headers: HeaderMap, RunOf(run, _): RunOf) -> Response {
     tagged(&headers, &source::run(run.into_inner()))
 }
 
-async fn steps(State(api): State<Api>, RunOf(run, _): RunOf, Params(query): Params<PartQuery>) -> Result<Response, Refused> {
+async fn steps(
+    State(api): State<Api>,
+    RunOf(run, _): RunOf,
+    Params(query): Params<PartQuery>,
+) -> Result<Response, Refused> {
     let of = format!("steps/{}", run.get().summary.id);
     let page = api.gate().list_steps(&run, query.part(api.cursors(), &of)?).await?;
     let next = page.next.map(|at| api.cursors().sign(&at, &of));
     Ok(fresh(&Page { items: page.items.into_iter().map(source::step).collect(), next }))
 }
 
-async fn events(State(api): State<Api>, RunOf(run, _): RunOf, Params(query): Params<PartQuery>) -> Result<Response, Refused> {
+async fn events(
+    State(api): State<Api>,
+    RunOf(run, _): RunOf,
+    Params(query): Params<PartQuery>,
+) -> Result<Response, Refused> {
     let of = format!("events/{}", run.get().summary.id);
     let page = api.gate().list_events(&run, query.part(api.cursors(), &of)?).await?;
     let next = page.next.map(|at| api.cursors().sign(&at, &of));
     Ok(fresh(&Page { items: page.items.into_iter().map(source::event).collect(), next }))
 }
 
-async fn logs(State(api): State<Api>, headers: HeaderMap, RunOf(run, who): RunOf, Params(query): Params<LogQuery>) -> Result<Response, Refused> {
-    let step = query.step.as_deref().ok_or_else(|| Refused::new(ProblemKind::BadRequest, "name the step: ?step=NAME"))?;
+async fn logs(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    RunOf(run, who): RunOf,
+    Params(query): Params<LogQuery>,
+) -> Result<Response, Refused> {
+    let step =
+        query.step.as_deref().ok_or_else(|| Refused::new(ProblemKind::BadRequest, "name the step: ?step=NAME"))?;
     let found = api.gate().get_log(&who, &run, step, query.item.unwrap_or(0), query.attempt).await?;
     let log = found.ok_or_else(|| no_log(&run, step, &query))?;
     Ok(tagged(&headers, &source::log(log)))
@@ -197,7 +222,10 @@ async fn logs(State(api): State<Api>, headers: HeaderMap, RunOf(run, who): RunOf
 fn no_log(run: &Authorized<Run>, step: &str, query: &LogQuery) -> Refused {
     let attempt = query.attempt.map_or(String::new(), |a| format!(", attempt {a}"));
     let id = run.get().summary.id;
-    Refused::new(ProblemKind::NotFound, format!("run {id} has no step {step:?}{attempt} with a log; GET /api/v1/runs/{id}/steps lists its steps"))
+    Refused::new(
+        ProblemKind::NotFound,
+        format!("run {id} has no step {step:?}{attempt} with a log; GET /api/v1/runs/{id}/steps lists its steps"),
+    )
 }
 
 /// An answer that nobody may keep.
@@ -211,8 +239,15 @@ fn tagged<T: Serialize>(headers: &HeaderMap, document: &T) -> Response {
         return Refused::new(ProblemKind::Internal, "the answer could not be written").into_response();
     };
     let tag = etag(&body);
-    let seen = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).is_some_and(|v| v.split(',').any(|t| matches_tag(t.trim(), &tag)));
-    let mut response = if seen { StatusCode::NOT_MODIFIED.into_response() } else { ([(header::CONTENT_TYPE, "application/json")], body).into_response() };
+    let seen = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.split(',').any(|t| matches_tag(t.trim(), &tag)));
+    let mut response = if seen {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    };
     if let Ok(value) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(header::ETAG, value);
     }

@@ -63,7 +63,14 @@ pub enum ServeError {
 }
 
 /// Serves the API until `stop` is done. Until the API server has given the certificates it tries again and again.
-pub async fn serve(config: ApiConfig, client: Client, store: Store, health: Health, metrics: ApiMetrics, stop: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
+pub async fn serve(
+    config: ApiConfig,
+    client: Client,
+    store: Store,
+    health: Health,
+    metrics: ApiMetrics,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
     let mut stop = pin!(stop);
     health.set("api", PartState::Starting);
     let listener = listen(config.addr).await?;
@@ -71,7 +78,14 @@ pub async fn serve(config: ApiConfig, client: Client, store: Store, health: Heal
         keeper = certificates(&client, &config) => keeper,
         () = &mut stop => return Ok(()),
     };
-    let api = Api::new(client, Source::Store(store), config.cluster_tokens, keeper.cursor_key(), health.clone(), metrics.clone());
+    let api = Api::new(
+        client,
+        Source::Store(store),
+        config.cluster_tokens,
+        keeper.cursor_key(),
+        health.clone(),
+        metrics.clone(),
+    );
     let tls = keeper.config();
     health.set("api", PartState::Up);
     tracing::info!(addr = %config.addr, "the API listens");
@@ -83,7 +97,12 @@ pub async fn serve(config: ApiConfig, client: Client, store: Store, health: Heal
 }
 
 async fn certificates(client: &Client, config: &ApiConfig) -> Keeper {
-    let names = [hearth_wire::server_name(&config.service, &config.namespace), format!("{}.{}", config.service, config.namespace), "localhost".to_owned(), "127.0.0.1".to_owned()];
+    let names = [
+        hearth_wire::server_name(&config.service, &config.namespace),
+        format!("{}.{}", config.service, config.namespace),
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+    ];
     let mut pause = Duration::from_millis(500);
     loop {
         match Keeper::start(client.clone(), config.namespace.clone(), names.to_vec()).await {
@@ -100,7 +119,13 @@ async fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
 }
 
 /// Takes connections until `stop` is done, then lets those under way finish.
-async fn accept(listener: TcpListener, tls: watch::Receiver<Arc<ServerConfig>>, router: Router, metrics: ApiMetrics, mut stop: impl Future<Output = ()> + Unpin) {
+async fn accept(
+    listener: TcpListener,
+    tls: watch::Receiver<Arc<ServerConfig>>,
+    router: Router,
+    metrics: ApiMetrics,
+    mut stop: impl Future<Output = ()> + Unpin,
+) {
     let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let (closing, closed) = watch::channel(false);
     loop {
@@ -140,7 +165,11 @@ async fn accept(listener: TcpListener, tls: watch::Receiver<Arc<ServerConfig>>, 
 async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream, metrics: &ApiMetrics) -> Option<TlsStream<TcpStream>> {
     match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
-            let outcome = if stream.get_ref().1.peer_certificates().is_some() { Handshake::Certificate } else { Handshake::Plain };
+            let outcome = if stream.get_ref().1.peer_certificates().is_some() {
+                Handshake::Certificate
+            } else {
+                Handshake::Plain
+            };
             metrics.handshake(outcome);
             Some(stream)
         }
@@ -184,7 +213,12 @@ async fn converse(stream: TlsStream<TcpStream>, router: Router, mut closed: watc
 }
 
 /// Serves `/healthz`, `/readyz` and `/metrics` without TLS until `stop` is done.
-pub async fn serve_plain(addr: SocketAddr, registry: Arc<Registry>, health: Health, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+pub async fn serve_plain(
+    addr: SocketAddr,
+    registry: Arc<Registry>,
+    health: Health,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
     let listener = listen(addr).await?;
     let served = axum::serve(listener, plain(registry, health)).with_graceful_shutdown(stop).await;
     served.map_err(|source| ServeError::Listen { addr, source })

@@ -1,13 +1,19 @@
 //! Where rows come from: the history store, in the words of the API.
 
 use crate::refused::Refused;
-use hearth_history::{Class, Error, Event, EventKey, Log, Order, Page, Run, RunCursor, RunFilter, RunSummary, Step, StepKey, Store};
+use hearth_history::{
+    Class, Error, Event, EventKey, Log, Order, Page, Run, RunCursor, RunFilter, RunSummary, Step, StepKey, Store,
+};
 use hearth_wire::{self as wire, ProblemKind};
 use std::fmt;
 use uuid::Uuid;
 
 /// The store, or what tests put in its place.
 #[derive(Clone)]
+#[cfg_attr(
+    test,
+    expect(clippy::large_enum_variant, reason = "there is one of it, and in the product only the large one")
+)]
 pub enum Source {
     /// The history store.
     Store(Store),
@@ -17,7 +23,12 @@ pub enum Source {
 }
 
 impl Source {
-    pub(crate) async fn list_runs(&self, filter: &RunFilter, after: Option<RunCursor>, limit: u32) -> Result<Page<RunSummary, RunCursor>, Error> {
+    pub(crate) async fn list_runs(
+        &self,
+        filter: &RunFilter,
+        after: Option<RunCursor>,
+        limit: u32,
+    ) -> Result<Page<RunSummary, RunCursor>, Error> {
         match self {
             Self::Store(s) => s.list_runs(filter, Order::NewestFirst, after, limit).await,
             #[cfg(test)]
@@ -33,7 +44,12 @@ impl Source {
         }
     }
 
-    pub(crate) async fn list_steps(&self, run: Uuid, after: Option<&StepKey>, limit: u32) -> Result<Page<Step, StepKey>, Error> {
+    pub(crate) async fn list_steps(
+        &self,
+        run: Uuid,
+        after: Option<&StepKey>,
+        limit: u32,
+    ) -> Result<Page<Step, StepKey>, Error> {
         match self {
             Self::Store(s) => s.list_steps(run, after, limit).await,
             #[cfg(test)]
@@ -41,7 +57,12 @@ impl Source {
         }
     }
 
-    pub(crate) async fn list_events(&self, run: Uuid, after: Option<&EventKey>, limit: u32) -> Result<Page<Event, EventKey>, Error> {
+    pub(crate) async fn list_events(
+        &self,
+        run: Uuid,
+        after: Option<&EventKey>,
+        limit: u32,
+    ) -> Result<Page<Event, EventKey>, Error> {
         match self {
             Self::Store(s) => s.list_events(run, after, limit).await,
             #[cfg(test)]
@@ -49,7 +70,13 @@ impl Source {
         }
     }
 
-    pub(crate) async fn get_log(&self, run: Uuid, step: &str, item: i32, attempt: Option<i32>) -> Result<Option<Log>, Error> {
+    pub(crate) async fn get_log(
+        &self,
+        run: Uuid,
+        step: &str,
+        item: i32,
+        attempt: Option<i32>,
+    ) -> Result<Option<Log>, Error> {
         match self {
             Self::Store(s) => s.get_log(run, step, item, attempt).await,
             #[cfg(test)]
@@ -76,7 +103,9 @@ pub fn refused(store: &Source, error: &Error) -> Refused {
             tracing::warn!(%error, "the history store did not answer the API");
             Refused::new(
                 ProblemKind::StoreAway,
-                format!("the history store ({store}) does not answer; runs go on, and their records are written when it is back. Try again then"),
+                format!(
+                    "the history store ({store}) does not answer; runs go on, and their records are written when it is back. Try again then"
+                ),
             )
         }
         Class::Invalid => {
@@ -156,11 +185,26 @@ pub fn step(row: Step) -> wire::Step {
 /// A transition in the words of the API.
 #[must_use]
 pub fn event(row: Event) -> wire::Event {
-    wire::Event { at: row.at, subject: row.subject, transition: row.transition, seq: row.seq, reason: row.reason, message: row.message }
+    wire::Event {
+        at: row.at,
+        subject: row.subject,
+        transition: row.transition,
+        seq: row.seq,
+        reason: row.reason,
+        message: row.message,
+    }
 }
 
 /// A log in the words of the API.
 #[must_use]
 pub fn log(row: Log) -> wire::Log {
-    wire::Log { step: row.step, item: row.item, attempt: row.attempt, phase: row.phase, pod: row.pod, log: row.log, log_unavailable: row.log_unavailable }
+    wire::Log {
+        step: row.step,
+        item: row.item,
+        attempt: row.attempt,
+        phase: row.phase,
+        pod: row.pod,
+        log: row.log,
+        log_unavailable: row.log_unavailable,
+    }
 }

@@ -47,11 +47,14 @@ impl FakeCluster {
             let cluster = cluster.clone();
             async move {
                 let path = request.uri().path().to_owned();
-                let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+                let body =
+                    request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
                 let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
                 let (status, answer) = cluster.answer(&path, &body);
                 cluster.asked.lock().unwrap().push((path, body));
-                let response = axum::http::Response::builder().status(status).body(Body::from(serde_json::to_vec(&answer).unwrap()));
+                let response = axum::http::Response::builder()
+                    .status(status)
+                    .body(Body::from(serde_json::to_vec(&answer).unwrap()));
                 Ok::<_, Infallible>(response.unwrap())
             }
         });
@@ -60,7 +63,10 @@ impl FakeCluster {
 
     fn answer(&self, path: &str, body: &Value) -> (u16, Value) {
         if *self.down.lock().unwrap() {
-            return (500, json!({"kind": "Status", "status": "Failure", "message": "etcd is away", "reason": "InternalError", "code": 500}));
+            return (
+                500,
+                json!({"kind": "Status", "status": "Failure", "message": "etcd is away", "reason": "InternalError", "code": 500}),
+            );
         }
         if path.ends_with("/tokenreviews") {
             return (201, token_review(body));
@@ -70,8 +76,14 @@ impl FakeCluster {
         }
         if let Some(name) = path.strip_prefix("/api/v1/namespaces/") {
             return match self.namespaces.lock().unwrap().get(name) {
-                Some(uid) => (200, json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": {"name": name, "uid": uid}})),
-                None => (404, json!({"kind": "Status", "status": "Failure", "message": "no such namespace", "reason": "NotFound", "code": 404})),
+                Some(uid) => (
+                    200,
+                    json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": {"name": name, "uid": uid}}),
+                ),
+                None => (
+                    404,
+                    json!({"kind": "Status", "status": "Failure", "message": "no such namespace", "reason": "NotFound", "code": 404}),
+                ),
             };
         }
         panic!("an unexpected request: {path}")
@@ -85,7 +97,9 @@ impl FakeCluster {
             None => asked["resource"].as_str().unwrap().to_owned(),
         };
         let rules = self.rules.lock().unwrap();
-        let allowed = rules.iter().any(|(u, v, r, n)| *u == user && *v == asked["verb"] && *r == resource && (*n == "*" || asked["namespace"] == *n));
+        let allowed = rules.iter().any(|(u, v, r, n)| {
+            *u == user && *v == asked["verb"] && *r == resource && (*n == "*" || asked["namespace"] == *n)
+        });
         json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "metadata": {}, "spec": body["spec"], "status": {"allowed": allowed}})
     }
 }
@@ -93,7 +107,9 @@ impl FakeCluster {
 /// Tokens are `token-USER`; all others are nobody's.
 fn token_review(body: &Value) -> Value {
     let status = match body["spec"]["token"].as_str().and_then(|t| t.strip_prefix("token-")) {
-        Some(user) => json!({"authenticated": true, "user": {"username": user, "groups": ["system:authenticated"]}, "audiences": body["spec"]["audiences"]}),
+        Some(user) => {
+            json!({"authenticated": true, "user": {"username": user, "groups": ["system:authenticated"]}, "audiences": body["spec"]["audiences"]})
+        }
         None => json!({"authenticated": false, "error": "unknown"}),
     };
     json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "metadata": {}, "spec": {}, "status": status})
@@ -112,18 +128,30 @@ impl FakeStore {
     fn read(&self, what: String) -> Result<(), Error> {
         self.reads.lock().unwrap().push(what);
         if *self.away.lock().unwrap() {
-            return Err(Error::Timeout { store: "db.example:5432/hearth".to_owned(), operation: "test", limit: Duration::from_secs(5) });
+            return Err(Error::Timeout {
+                store: "db.example:5432/hearth".to_owned(),
+                operation: "test",
+                limit: Duration::from_secs(5),
+            });
         }
         Ok(())
     }
 
-    pub fn list_runs(&self, filter: &RunFilter, after: Option<RunCursor>, limit: u32) -> Result<Page<RunSummary, RunCursor>, Error> {
+    pub fn list_runs(
+        &self,
+        filter: &RunFilter,
+        after: Option<RunCursor>,
+        limit: u32,
+    ) -> Result<Page<RunSummary, RunCursor>, Error> {
         self.read("list".to_owned())?;
         let mut rows: Vec<RunSummary> = self.runs.lock().unwrap().iter().map(|r| r.summary.clone()).collect();
         rows.sort_by_key(|r| std::cmp::Reverse((r.started_at, r.id)));
         rows.retain(|r| filter.namespaces.as_ref().is_none_or(|n| n.contains(&r.namespace)));
         rows.retain(|r| filter.namespace_uids.as_ref().is_none_or(|n| n.contains(&r.namespace_uid)));
-        rows.retain(|r| filter.name.as_ref().is_none_or(|n| *n == r.name) && (filter.phases.is_empty() || filter.phases.contains(&r.phase)));
+        rows.retain(|r| {
+            filter.name.as_ref().is_none_or(|n| *n == r.name)
+                && (filter.phases.is_empty() || filter.phases.contains(&r.phase))
+        });
         rows.retain(|r| after.is_none_or(|a| (r.started_at, r.id) < (a.started_at, a.id)));
         let limit = usize::try_from(limit).unwrap();
         let more = rows.len() > limit;
@@ -144,13 +172,28 @@ impl FakeStore {
 
     pub fn list_events(&self, run: Uuid) -> Result<Page<Event, EventKey>, Error> {
         self.read(format!("events {run}"))?;
-        let event = Event { subject: "run".to_owned(), transition: "Running".to_owned(), seq: 1, at: Time::from_millis(0), reason: None, message: None };
+        let event = Event {
+            subject: "run".to_owned(),
+            transition: "Running".to_owned(),
+            seq: 1,
+            at: Time::from_millis(0),
+            reason: None,
+            message: None,
+        };
         Ok(Page { items: vec![event], next: None })
     }
 
     pub fn get_log(&self, run: Uuid, step: &str) -> Result<Option<Log>, Error> {
         self.read(format!("log {run}"))?;
-        let log = Log { step: step.to_owned(), item: 0, attempt: 1, phase: "Failed".to_owned(), pod: None, log: Some("boom\n".to_owned()), log_unavailable: None };
+        let log = Log {
+            step: step.to_owned(),
+            item: 0,
+            attempt: 1,
+            phase: "Failed".to_owned(),
+            pod: None,
+            log: Some("boom\n".to_owned()),
+            log_unavailable: None,
+        };
         Ok((step == "fit").then_some(log))
     }
 }
@@ -216,6 +259,13 @@ pub fn run(number: i64, namespace: &str, namespace_uid: &str) -> Run {
 
 /// The whole router over these two.
 pub fn app(cluster: &FakeCluster, store: &FakeStore, cluster_tokens: bool) -> Router {
-    let api = Api::new(cluster.client(), Source::Fake(store.clone()), cluster_tokens, CursorKey::derive(b"test"), Health::new(), ApiMetrics::default());
+    let api = Api::new(
+        cluster.client(),
+        Source::Fake(store.clone()),
+        cluster_tokens,
+        CursorKey::derive(b"test"),
+        Health::new(),
+        ApiMetrics::default(),
+    );
     router(api)
 }

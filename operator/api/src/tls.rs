@@ -12,8 +12,11 @@ use std::sync::Arc;
 /// A configuration for new connections. Each verifies its certificate anew: no session is resumed, so a client CA that is
 /// withdrawn counts from the next connection on.
 pub fn server_config(leaf: &Leaf, client_ca: Option<&str>) -> Result<Arc<ServerConfig>, rustls::Error> {
-    let builder = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions()?;
-    let mut config = builder.with_client_cert_verifier(verifier(client_ca)).with_single_cert(vec![leaf.certificate.clone()], leaf.key.clone_key())?;
+    let builder =
+        ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions()?;
+    let mut config = builder
+        .with_client_cert_verifier(verifier(client_ca))
+        .with_single_cert(vec![leaf.certificate.clone()], leaf.key.clone_key())?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
@@ -28,7 +31,9 @@ fn verifier(client_ca: Option<&str>) -> Arc<dyn ClientCertVerifier> {
     if left > 0 {
         tracing::warn!(taken, left, "some certificates of the cluster's client CA cannot be used");
     }
-    let built = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider())).allow_unauthenticated().build();
+    let built = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider()))
+        .allow_unauthenticated()
+        .build();
     // It fails when there is no certificate at all: then only tokens are taken.
     built.unwrap_or_else(|_| WebPkiClientVerifier::no_client_auth())
 }

@@ -18,7 +18,11 @@ use rcgen::{CertificateParams, DnType, KeyPair};
 use serde_json::Value;
 use tower::ServiceExt;
 
-const ADA: &[Rule] = &[("ada", "list", "workflows", "climate"), ("ada", "get", "workflows", "climate"), ("ada", "get", "pods/log", "climate")];
+const ADA: &[Rule] = &[
+    ("ada", "list", "workflows", "climate"),
+    ("ada", "get", "workflows", "climate"),
+    ("ada", "get", "pods/log", "climate"),
+];
 
 fn store() -> FakeStore {
     let store = FakeStore::default();
@@ -28,7 +32,11 @@ fn store() -> FakeStore {
 
 /// A path of the router with its parts filled in, so that it names run 1.
 fn filled(endpoint: Endpoint) -> String {
-    let path = endpoint.path().replace("{id}", "00000000-0000-0000-0000-000000000001").replace("{namespace}", "climate").replace("{name}", "co2");
+    let path = endpoint
+        .path()
+        .replace("{id}", "00000000-0000-0000-0000-000000000001")
+        .replace("{namespace}", "climate")
+        .replace("{name}", "co2");
     match endpoint {
         Endpoint::Logs => format!("{path}?step=fit"),
         Endpoint::Runs => format!("{path}?namespace=climate"),
@@ -81,9 +89,14 @@ async fn open_paths_are_open_and_nothing_else_is() {
     let app = app(&FakeCluster::with(ADA), &store(), true);
     assert_eq!(send(&app, Open::Healthz.path(), None).await.status(), StatusCode::OK);
     assert_eq!(send(&app, Open::Readyz.path(), None).await.status(), StatusCode::SERVICE_UNAVAILABLE, "not ready yet");
-    for path in ["/", "/api", "/api/v1/", "/api/v1/secrets", "/metrics", "/healthz/x", "/api/v1/runs/", "//api/v1/runs"] {
+    for path in ["/", "/api", "/api/v1/", "/api/v1/secrets", "/metrics", "/healthz/x", "/api/v1/runs/", "//api/v1/runs"]
+    {
         assert_eq!(send(&app, path, None).await.status(), StatusCode::UNAUTHORIZED, "{path}");
-        assert_eq!(problem(send(&app, path, Some("token-ada")).await).await.kind(), Some(ProblemKind::NotFound), "{path}");
+        assert_eq!(
+            problem(send(&app, path, Some("token-ada")).await).await.kind(),
+            Some(ProblemKind::NotFound),
+            "{path}"
+        );
     }
 }
 
@@ -93,11 +106,22 @@ async fn other_methods_are_refused_behind_authentication() {
     for endpoint in Endpoint::ALL {
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
             let request = |token: &str| {
-                let request = Request::builder().method(method.clone()).uri(filled(endpoint)).header(header::AUTHORIZATION, token);
+                let request = Request::builder()
+                    .method(method.clone())
+                    .uri(filled(endpoint))
+                    .header(header::AUTHORIZATION, token);
                 request.body(Body::empty()).unwrap()
             };
-            assert_eq!(app.clone().oneshot(request("Bearer forged")).await.unwrap().status(), StatusCode::UNAUTHORIZED, "{method}");
-            assert_eq!(app.clone().oneshot(request("Bearer token-ada")).await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+            assert_eq!(
+                app.clone().oneshot(request("Bearer forged")).await.unwrap().status(),
+                StatusCode::UNAUTHORIZED,
+                "{method}"
+            );
+            assert_eq!(
+                app.clone().oneshot(request("Bearer token-ada")).await.unwrap().status(),
+                StatusCode::METHOD_NOT_ALLOWED,
+                "{method}"
+            );
         }
     }
 }
@@ -122,9 +146,18 @@ async fn a_list_of_all_namespaces_names_the_way_out() {
 #[tokio::test]
 async fn rows_of_an_earlier_namespace_need_the_right_everywhere() {
     let store = store();
-    store.runs.lock().unwrap().extend([run(2, "climate", "uid-before"), run(3, "climate", ""), run(4, "gone", "uid-gone")]);
+    store.runs.lock().unwrap().extend([
+        run(2, "climate", "uid-before"),
+        run(3, "climate", ""),
+        run(4, "gone", "uid-gone"),
+    ]);
     let mut rules = ADA.to_vec();
-    rules.extend([("root", "list", "workflows", "*"), ("root", "get", "workflows", "*"), ("ada", "get", "workflows", "gone"), ("ada", "list", "workflows", "gone")]);
+    rules.extend([
+        ("root", "list", "workflows", "*"),
+        ("root", "get", "workflows", "*"),
+        ("ada", "get", "workflows", "gone"),
+        ("ada", "list", "workflows", "gone"),
+    ]);
     let app = app(&FakeCluster::with(&rules), &store, true);
     let numbers = async |path: &str, token| {
         let page: Page<RunSummary> = serde_json::from_value(json(send(&app, path, Some(token)).await).await).unwrap();
@@ -149,7 +182,8 @@ async fn pages_follow_each_other_and_cursors_are_bound() {
     let app = app(&FakeCluster::with(ADA), &store, true);
     let (mut seen, mut path) = (Vec::new(), "/api/v1/runs?namespace=climate&limit=3".to_owned());
     for _ in 0..4 {
-        let page: Page<RunSummary> = serde_json::from_value(json(send(&app, &path, Some("token-ada")).await).await).unwrap();
+        let page: Page<RunSummary> =
+            serde_json::from_value(json(send(&app, &path, Some("token-ada")).await).await).unwrap();
         seen.extend(page.items.into_iter().map(|r| r.number));
         let Some(next) = page.next else { break };
         let stolen = format!("/api/v1/runs?namespace=climate&phase=Failed&cursor={next}");
@@ -165,7 +199,11 @@ async fn unknown_ids_are_404_for_the_known_only() {
     for id in ["00000000-0000-0000-0000-00000000ffff", "co2", "%00", "%F0%9F%92%A5"] {
         let path = format!("/api/v1/runs/{id}");
         assert_eq!(send(&app, &path, None).await.status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(problem(send(&app, &path, Some("token-ada")).await).await.kind(), Some(ProblemKind::NotFound), "{id}");
+        assert_eq!(
+            problem(send(&app, &path, Some("token-ada")).await).await.kind(),
+            Some(ProblemKind::NotFound),
+            "{id}"
+        );
     }
     let log = filled(Endpoint::Logs).replace("fit", "other");
     assert_eq!(send(&app, &log, Some("token-ada")).await.status(), StatusCode::NOT_FOUND);
@@ -174,9 +212,15 @@ async fn unknown_ids_are_404_for_the_known_only() {
 #[tokio::test]
 async fn what_cannot_be_read_is_a_400() {
     let app = app(&FakeCluster::with(ADA), &store(), true);
-    for query in ["nmae=co2", "limit=0", "limit=x", "phase=Done", "cursor=made-up", "from=now", "kind=Secret", "label=x"] {
+    for query in
+        ["nmae=co2", "limit=0", "limit=x", "phase=Done", "cursor=made-up", "from=now", "kind=Secret", "label=x"]
+    {
         let path = format!("/api/v1/runs?namespace=climate&{query}");
-        assert_eq!(problem(send(&app, &path, Some("token-ada")).await).await.kind(), Some(ProblemKind::BadRequest), "{query}");
+        assert_eq!(
+            problem(send(&app, &path, Some("token-ada")).await).await.kind(),
+            Some(ProblemKind::BadRequest),
+            "{query}"
+        );
     }
     let bare = filled(Endpoint::Logs).replace("?step=fit", "");
     assert_eq!(problem(send(&app, &bare, Some("token-ada")).await).await.detail, "name the step: ?step=NAME");
@@ -188,7 +232,13 @@ async fn a_single_resource_has_an_etag() {
     let path = filled(Endpoint::Run);
     let first = send(&app, &path, Some("token-ada")).await;
     let tag = first.headers()[header::ETAG].clone();
-    let request = |tag: &str| Request::get(&path).header(header::AUTHORIZATION, "Bearer token-ada").header(header::IF_NONE_MATCH, tag).body(Body::empty()).unwrap();
+    let request = |tag: &str| {
+        Request::get(&path)
+            .header(header::AUTHORIZATION, "Bearer token-ada")
+            .header(header::IF_NONE_MATCH, tag)
+            .body(Body::empty())
+            .unwrap()
+    };
     let again = app.clone().oneshot(request(tag.to_str().unwrap())).await.unwrap();
     assert_eq!((again.status(), again.headers().get(header::ETAG)), (StatusCode::NOT_MODIFIED, Some(&tag)));
     assert_eq!(app.clone().oneshot(request("\"other\"")).await.unwrap().status(), StatusCode::OK);
@@ -204,7 +254,11 @@ async fn a_store_that_is_away_is_named_and_runs_go_on() {
         assert!(response.headers().contains_key(header::RETRY_AFTER));
         let problem = problem(response).await;
         assert_eq!(problem.kind(), Some(ProblemKind::StoreAway));
-        assert!(problem.detail.contains("rows in memory") && problem.detail.contains("runs go on"), "{}", problem.detail);
+        assert!(
+            problem.detail.contains("rows in memory") && problem.detail.contains("runs go on"),
+            "{}",
+            problem.detail
+        );
     }
 }
 
@@ -269,12 +323,17 @@ async fn one_identity_can_ask_too_often() {
         }
     }
     assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(send(&app, &filled(Endpoint::Run), Some("token-bob")).await.status(), StatusCode::FORBIDDEN, "others are not held up");
+    assert_eq!(
+        send(&app, &filled(Endpoint::Run), Some("token-bob")).await.status(),
+        StatusCode::FORBIDDEN,
+        "others are not held up"
+    );
 }
 
 #[tokio::test]
 async fn long_bodies_are_refused_unread() {
     let app = app(&FakeCluster::with(ADA), &store(), true);
-    let request = Request::get(filled(Endpoint::Run)).header(header::CONTENT_LENGTH, "1000000").body(Body::empty()).unwrap();
+    let request =
+        Request::get(filled(Endpoint::Run)).header(header::CONTENT_LENGTH, "1000000").body(Body::empty()).unwrap();
     assert_eq!(problem(app.oneshot(request).await.unwrap()).await.kind(), Some(ProblemKind::TooLarge));
 }

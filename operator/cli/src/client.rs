@@ -25,8 +25,13 @@ pub struct ApiClient {
 
 impl ApiClient {
     /// Speaks HTTP over `stream`.
-    pub async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, host: &str, authorization: Option<HeaderValue>) -> Result<Self, CliError> {
-        let (sender, connection) = within("HTTP with the API", handshake(TokioIo::new(stream))).await?.context("HTTP with the API")?;
+    pub async fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        host: &str,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Self, CliError> {
+        let (sender, connection) =
+            within("HTTP with the API", handshake(TokioIo::new(stream))).await?.context("HTTP with the API")?;
         tokio::spawn(connection);
         Ok(Self { sender, host: HeaderValue::from_str(host).context("the name of the API")?, authorization })
     }
@@ -35,7 +40,9 @@ impl ApiClient {
     pub async fn get<T: DeserializeOwned>(&mut self, path: &str, query: &[(&str, String)]) -> Result<T, CliError> {
         let (status, body) = self.fetch(&url(path, query)).await?;
         if status.is_success() {
-            return Ok(serde_json::from_slice(&body).with_context(|| format!("the API's answer to {path} is not what this version of kubectl hearth expects"))?);
+            return Ok(serde_json::from_slice(&body).with_context(|| {
+                format!("the API's answer to {path} is not what this version of kubectl hearth expects")
+            })?);
         }
         match serde_json::from_slice::<Problem>(&body) {
             Ok(problem) => Err(problem.into()),
@@ -44,7 +51,8 @@ impl ApiClient {
     }
 
     async fn fetch(&mut self, url: &str) -> Result<(StatusCode, Bytes), CliError> {
-        let mut request = Request::get(url).header(header::HOST, self.host.clone()).header(header::ACCEPT, "application/json");
+        let mut request =
+            Request::get(url).header(header::HOST, self.host.clone()).header(header::ACCEPT, "application/json");
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization.clone());
         }

@@ -42,7 +42,11 @@ async fn list(connected: &mut Connected, args: &RunsArgs) -> Result<(), CliError
     let runs: Vec<RunSummary> = all(&mut connected.api, "/api/v1/runs", &query, args.limit).await?;
     match args.output {
         Output::Table if runs.is_empty() => {
-            let place = if args.all_namespaces { "any namespace".to_owned() } else { format!("namespace {}", connected.namespace) };
+            let place = if args.all_namespaces {
+                "any namespace".to_owned()
+            } else {
+                format!("namespace {}", connected.namespace)
+            };
             eprintln!("No runs found in {place}.");
             Ok(())
         }
@@ -99,11 +103,14 @@ async fn print_logs(connected: &mut Connected, args: &LogsArgs) -> Result<(), Cl
 /// The attempts whose logs are printed: those that have one, or the reason why there is none.
 fn choose<'a>(run: &Run, steps: &'a [Step], args: &LogsArgs) -> Result<Vec<&'a Step>, CliError> {
     let id = &run.summary.id;
-    let named = |s: &&Step| args.step.as_ref().is_none_or(|n| *n == s.step) && args.attempt.is_none_or(|a| a == s.attempt);
+    let named =
+        |s: &&Step| args.step.as_ref().is_none_or(|n| *n == s.step) && args.attempt.is_none_or(|a| a == s.attempt);
     let wanted: Vec<&Step> = steps.iter().filter(|s| s.attempt > 0).filter(named).collect();
     if let (true, Some(step)) = (wanted.is_empty(), &args.step) {
         let attempt = args.attempt.map_or(String::new(), |a| format!(" with attempt {a}"));
-        return Err(CliError::NotFound(format!("run {id} has no step {step:?}{attempt} that started; see: kubectl hearth describe {id}")));
+        return Err(CliError::NotFound(format!(
+            "run {id} has no step {step:?}{attempt} that started; see: kubectl hearth describe {id}"
+        )));
     }
     let kept: Vec<&Step> = wanted.iter().copied().filter(|s| s.has_log).collect();
     if !kept.is_empty() {
@@ -124,7 +131,9 @@ async fn find(api: &mut ApiClient, namespace: &str, wanted: &RunRef) -> Result<R
             let path = format!("/api/v1/workflows/{}/{}/runs", segment(namespace), segment(&name));
             let page: Page<RunSummary> = api.get(&path, &[("limit", "1".to_owned())]).await?;
             let newest = page.items.into_iter().next().map(|r| r.id);
-            newest.ok_or_else(|| CliError::NotFound(format!("there is no run of a Workflow {name:?} in namespace {namespace}")))?
+            newest.ok_or_else(|| {
+                CliError::NotFound(format!("there is no run of a Workflow {name:?} in namespace {namespace}"))
+            })?
         }
     };
     api.get(&format!("/api/v1/runs/{}", segment(&id)), &[]).await
@@ -144,7 +153,9 @@ fn wanted_run(words: &[String]) -> Result<Wanted, CliError> {
         [word] => match word.split_once('/') {
             Some((kind, name)) if is_kind(kind) => Ok(Wanted::NewestOf(name.to_owned())),
             None if looks_like_id(word) => Ok(Wanted::Id(word.clone())),
-            Some(_) | None => Err(CliError::Usage(format!("{word:?} is not the id of a run; for the newest run of a Workflow say: workflow {word}"))),
+            Some(_) | None => Err(CliError::Usage(format!(
+                "{word:?} is not the id of a run; for the newest run of a Workflow say: workflow {word}"
+            ))),
         },
         _ => Err(CliError::Usage("name a run by its id, or say: workflow NAME".to_owned())),
     }
@@ -163,7 +174,12 @@ fn since(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, CliErr
 }
 
 /// Page after page until `limit`.
-async fn all<T: DeserializeOwned>(api: &mut ApiClient, path: &str, query: &[(&str, String)], limit: u32) -> Result<Vec<T>, CliError> {
+async fn all<T: DeserializeOwned>(
+    api: &mut ApiClient,
+    path: &str,
+    query: &[(&str, String)],
+    limit: u32,
+) -> Result<Vec<T>, CliError> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut found: Vec<T> = Vec::new();
     let mut cursor: Option<String> = None;

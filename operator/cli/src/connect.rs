@@ -44,7 +44,10 @@ pub async fn connect(target: &Target) -> Result<Connected, CliError> {
     let tls = TlsConnector::from(tls_config(&ca, &credentials)?);
     let dns = ServerName::try_from(name.clone()).context("the name of the API's Service")?;
     let stream = within("TLS with the API", tls.connect(dns, stream)).await?.map_err(|e| {
-        CliError::Other(anyhow!(e).context(format!("the API's certificate does not fit the CA in ConfigMap {}/{CA_CONFIG_MAP}", target.hearth_namespace)))
+        CliError::Other(anyhow!(e).context(format!(
+            "the API's certificate does not fit the CA in ConfigMap {}/{CA_CONFIG_MAP}",
+            target.hearth_namespace
+        )))
     })?;
     let api = ApiClient::over(stream, &name, credentials.authorization).await?;
     Ok(Connected { api, namespace })
@@ -55,9 +58,13 @@ async fn config(target: &Target) -> Result<Config, CliError> {
     let config = match &target.kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path).with_context(|| format!("{} cannot be read", path.display()))?;
-            Config::from_custom_kubeconfig(file, &options).await.with_context(|| format!("{} cannot be used", path.display()))?
+            Config::from_custom_kubeconfig(file, &options)
+                .await
+                .with_context(|| format!("{} cannot be used", path.display()))?
         }
-        None if target.context.is_some() => Config::from_kubeconfig(&options).await.context("the kubeconfig cannot be used")?,
+        None if target.context.is_some() => {
+            Config::from_kubeconfig(&options).await.context("the kubeconfig cannot be used")?
+        }
         None => Config::infer().await.context("there is no kubeconfig that can be used")?,
     };
     Ok(config)
@@ -87,7 +94,8 @@ async fn stream(client: &Client, target: &Target) -> Result<Box<dyn Stream>, Cli
     let pods: Api<Pod> = Api::namespaced(client.clone(), &target.hearth_namespace);
     let pod = operator_pod(client, &pods, target).await?;
     let what = format!("forward a port of pod {}/{pod}", target.hearth_namespace);
-    let mut forwarder = within(&what, pods.portforward(&pod, &[PORT])).await?.map_err(|e| CliError::from_kube(&what, e))?;
+    let mut forwarder =
+        within(&what, pods.portforward(&pod, &[PORT])).await?.map_err(|e| CliError::from_kube(&what, e))?;
     let stream = forwarder.take_stream(PORT).ok_or_else(|| anyhow!("{what}: no stream"))?;
     Ok(Box::new(stream))
 }
@@ -95,14 +103,19 @@ async fn stream(client: &Client, target: &Target) -> Result<Box<dyn Stream>, Cli
 /// A pod of the operator that is ready, else the reason why there is none.
 async fn operator_pod(client: &Client, pods: &Api<Pod>, target: &Target) -> Result<String, CliError> {
     let what = format!("list the operator's pods in {}", target.hearth_namespace);
-    let found = within(&what, pods.list(&ListParams::default().labels(POD_SELECTOR))).await?.map_err(|e| CliError::from_kube(&what, e))?;
+    let found = within(&what, pods.list(&ListParams::default().labels(POD_SELECTOR)))
+        .await?
+        .map_err(|e| CliError::from_kube(&what, e))?;
     if let Some(name) = found.items.iter().find(|p| is_ready(p)).and_then(|p| p.metadata.name.clone()) {
         return Ok(name);
     }
     if found.items.is_empty() {
         return Err(not_here(client, target).await);
     }
-    Err(CliError::Away(format!("no pod of the operator in {} is ready; see: kubectl get pods -n {} -l {POD_SELECTOR}", target.hearth_namespace, target.hearth_namespace)))
+    Err(CliError::Away(format!(
+        "no pod of the operator in {} is ready; see: kubectl get pods -n {} -l {POD_SELECTOR}",
+        target.hearth_namespace, target.hearth_namespace
+    )))
 }
 
 /// Says where else the operator may be. It is never gone to unasked: whoever may create pods somewhere could put up one
@@ -110,21 +123,28 @@ async fn operator_pod(client: &Client, pods: &Api<Pod>, target: &Target) -> Resu
 async fn not_here(client: &Client, target: &Target) -> CliError {
     let everywhere: Api<Pod> = Api::all(client.clone());
     let elsewhere = match within("list pods", everywhere.list(&ListParams::default().labels(POD_SELECTOR))).await {
-        Ok(Ok(list)) => list.items.into_iter().filter_map(|p| p.metadata.namespace).collect::<std::collections::BTreeSet<_>>(),
+        Ok(Ok(list)) => {
+            list.items.into_iter().filter_map(|p| p.metadata.namespace).collect::<std::collections::BTreeSet<_>>()
+        }
         Ok(Err(_)) | Err(_) => std::collections::BTreeSet::new(),
     };
     let hint = if elsewhere.is_empty() {
         "is Hearth installed? Its namespace is named with --hearth-namespace or $HEARTH_NAMESPACE".to_owned()
     } else {
         let names: Vec<_> = elsewhere.into_iter().collect();
-        format!("pods with its labels are in {}; if you trust one, say --hearth-namespace or $HEARTH_NAMESPACE", names.join(", "))
+        format!(
+            "pods with its labels are in {}; if you trust one, say --hearth-namespace or $HEARTH_NAMESPACE",
+            names.join(", ")
+        )
     };
     CliError::NotFound(format!("there is no operator in namespace {}; {hint}", target.hearth_namespace))
 }
 
 fn is_ready(pod: &Pod) -> bool {
     let status = pod.status.as_ref();
-    let ready = status.and_then(|s| s.conditions.as_ref()).is_some_and(|c| c.iter().any(|c| c.type_ == "Ready" && c.status == "True"));
+    let ready = status
+        .and_then(|s| s.conditions.as_ref())
+        .is_some_and(|c| c.iter().any(|c| c.type_ == "Ready" && c.status == "True"));
     ready && pod.metadata.deletion_timestamp.is_none()
 }
 
@@ -134,7 +154,9 @@ fn tls_config(ca: &str, credentials: &Credentials) -> Result<Arc<ClientConfig>, 
     if taken == 0 {
         return Err(anyhow!("the ConfigMap {CA_CONFIG_MAP} holds no certificate").into());
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions().context("TLS")?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .context("TLS")?;
     let mut config = builder.with_root_certificates(roots).with_client_cert_resolver(credentials.certificate.clone());
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
@@ -142,5 +164,7 @@ fn tls_config(ca: &str, credentials: &Credentials) -> Result<Arc<ClientConfig>, 
 
 /// Waits no longer than [`PATIENCE`].
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T, CliError> {
-    tokio::time::timeout(PATIENCE, future).await.map_err(|_| CliError::Away(format!("{what}: no answer within {PATIENCE:?}")))
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .map_err(|_| CliError::Away(format!("{what}: no answer within {PATIENCE:?}")))
 }

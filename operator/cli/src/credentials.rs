@@ -35,7 +35,9 @@ async fn authorization(config: &Config) -> Result<Option<HeaderValue>, CliError>
     let Some(layer) = config.auth_layer().context("the credentials of the kubeconfig cannot be used")? else {
         return Ok(None);
     };
-    let read = service_fn(|request: Request<Body>| async move { Ok::<_, BoxError>(Response::new(request.headers().get(AUTHORIZATION).cloned())) });
+    let read = service_fn(|request: Request<Body>| async move {
+        Ok::<_, BoxError>(Response::new(request.headers().get(AUTHORIZATION).cloned()))
+    });
     let header = layer.layer(read).oneshot(Request::new(Body::empty())).await;
     header.map(Response::into_body).map_err(|e| CliError::Unauthenticated(format!("the kubeconfig gave no token: {e}")))
 }

@@ -40,7 +40,12 @@ impl From<Problem> for CliError {
             Some(ProblemKind::Forbidden) => Self::Forbidden(detail),
             Some(ProblemKind::Unauthenticated) => Self::Unauthenticated(detail),
             Some(ProblemKind::BadRequest) => Self::Usage(detail),
-            Some(ProblemKind::StoreAway | ProblemKind::ClusterAway | ProblemKind::TimedOut | ProblemKind::TooManyRequests) => Self::Away(detail),
+            Some(
+                ProblemKind::StoreAway
+                | ProblemKind::ClusterAway
+                | ProblemKind::TimedOut
+                | ProblemKind::TooManyRequests,
+            ) => Self::Away(detail),
             Some(ProblemKind::MethodNotAllowed | ProblemKind::TooLarge | ProblemKind::Internal) | None => {
                 Self::Other(anyhow::anyhow!("{} ({}): {detail}", problem.title, problem.status))
             }
@@ -53,7 +58,9 @@ impl CliError {
     pub fn from_kube(what: &str, error: kube::Error) -> Self {
         match &error {
             kube::Error::Api(status) if status.code == 403 => Self::Forbidden(format!("{what}: {}", status.message)),
-            kube::Error::Api(status) if status.code == 401 => Self::Unauthenticated(format!("{what}: the cluster does not take the kubeconfig's credentials")),
+            kube::Error::Api(status) if status.code == 401 => {
+                Self::Unauthenticated(format!("{what}: the cluster does not take the kubeconfig's credentials"))
+            }
             kube::Error::Api(status) if status.code == 404 => Self::NotFound(format!("{what}: {}", status.message)),
             // A foreign enum: whatever else it is, people read its words.
             _ => Self::Other(anyhow::Error::new(error).context(what.to_owned())),

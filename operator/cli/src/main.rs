@@ -1,6 +1,16 @@
 //! `kubectl hearth`: runs, why they failed, and their logs, from the record.
 
-#![cfg_attr(test, allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panic"))]
+#![cfg_attr(
+    test,
+    allow(
+        missing_docs,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "tests fail by panic"
+    )
+)]
 
 mod args;
 mod client;

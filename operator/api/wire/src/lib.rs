@@ -325,7 +325,12 @@ impl Problem {
     /// A problem of that kind.
     #[must_use]
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { type_: kind.uri().to_owned(), title: kind.title().to_owned(), status: kind.status(), detail: detail.into() }
+        Self {
+            type_: kind.uri().to_owned(),
+            title: kind.title().to_owned(),
+            status: kind.status(),
+            detail: detail.into(),
+        }
     }
 
     /// Its kind, unless a newer server sent one that is not known here.

@@ -68,7 +68,10 @@ fn head(run: &Run, now: Timestamp) -> String {
     lines.push(("Duration", between(row.started_at, end)));
     lines.extend((!row.owner.is_empty()).then(|| ("Owner", row.owner.clone())));
     lines.push(("Revision", run.revision.clone()));
-    lines.extend((!run.labels.is_empty()).then(|| ("Labels", run.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", "))));
+    lines.extend(
+        (!run.labels.is_empty())
+            .then(|| ("Labels", run.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", "))),
+    );
     lines.extend(row.minimal.then(|| ("Record", "shortened: the history store refused the full row".to_owned())));
     lines.iter().fold(String::new(), |mut text, (name, value)| {
         // Writing to a String cannot fail.
@@ -95,7 +98,9 @@ fn steps(steps: &[Step], now: Timestamp) -> String {
     let mut table = Table::new(&["STEP", "ATTEMPT", "PHASE", "REASON", "EXIT", "DURATION", "NODE", "IMAGE"]);
     for step in steps {
         let name = if step.item > 0 { format!("{}[{}]", step.step, step.item) } else { step.step.clone() };
-        let took = step.started_at.map_or(String::new(), |from| between(from, step.finished_at.map_or(now, |t| t.timestamp())));
+        let took = step
+            .started_at
+            .map_or(String::new(), |from| between(from, step.finished_at.map_or(now, |t| t.timestamp())));
         table.row(vec![
             name,
             if step.attempt > 0 { step.attempt.to_string() } else { "-".to_owned() },
@@ -167,7 +172,10 @@ fn next(described: &Described) -> String {
         lines.extend(of_step.and_then(advice).or_else(|| of_run.and_then(advice)).map(str::to_owned));
     }
     if let Some(step) = step.filter(|s| s.has_log) {
-        lines.push(format!("the whole log: kubectl hearth logs {} --step {} --attempt {}", run.id, step.step, step.attempt));
+        lines.push(format!(
+            "the whole log: kubectl hearth logs {} --step {} --attempt {}",
+            run.id, step.step, step.attempt
+        ));
     }
     if run.phase == "Failed" || run.phase == "Cancelled" {
         lines.push(format!(
@@ -190,25 +198,44 @@ fn known(reason: &str) -> Option<Reason> {
 /// What helps against a reason; None where nothing needs to be done, or where only the message knows.
 fn advice(reason: Reason) -> Option<&'static str> {
     match reason {
-        Reason::ExitCode => Some("the program ended with an error: read its log, fix it, and let it exit with 75 where trying again helps (spec.steps[].retry)"),
+        Reason::ExitCode => Some(
+            "the program ended with an error: read its log, fix it, and let it exit with 75 where trying again helps (spec.steps[].retry)",
+        ),
         Reason::OutOfMemory => Some("raise spec.steps[].pod.resources.limits.memory of this step"),
         Reason::TimedOut => Some("raise timeout, or see what the step was waiting for"),
-        Reason::PendingTimeout | Reason::Unschedulable => Some("no node took the pod in time: lower its requests, add nodes, or raise spec.pendingTimeout"),
+        Reason::PendingTimeout | Reason::Unschedulable => {
+            Some("no node took the pod in time: lower its requests, add nodes, or raise spec.pendingTimeout")
+        }
         Reason::ImagePullFailed => Some("check the image's name, and spec.pod.imagePullSecrets for a private registry"),
         Reason::ContainerCannotRun => Some("check command, and the Secrets and ConfigMaps that the pod names"),
         Reason::QuotaExceeded => Some("the namespace's quota leaves no room: free some, or have it raised"),
         Reason::PodRefused | Reason::PodInvalid => Some("change what the API server's message names"),
-        Reason::Evicted | Reason::Preempted | Reason::NodeLost | Reason::PodDeleted => Some("the cluster took the pod away, more often than is tried again; nothing in the step needs to change"),
+        Reason::Evicted | Reason::Preempted | Reason::NodeLost | Reason::PodDeleted => {
+            Some("the cluster took the pod away, more often than is tried again; nothing in the step needs to change")
+        }
         Reason::OutputsTooLong => Some("write at most 3 KiB to /dev/termination-log; put more into a file"),
         Reason::OutputsNotJson => Some("write one JSON object, and nothing else, to /dev/termination-log"),
-        Reason::OutputUndeclared | Reason::OutputMissing | Reason::OutputMistyped => Some("let spec.steps[].outputs and what the step writes agree"),
+        Reason::OutputUndeclared | Reason::OutputMissing | Reason::OutputMistyped => {
+            Some("let spec.steps[].outputs and what the step writes agree")
+        }
         Reason::ResultsTooLong => Some("keep results under 8 KiB in all"),
         Reason::ExpressionFailed | Reason::InvalidSpec => Some("change the field that the message names"),
         Reason::NameTaken => Some("another object has the pod's name: delete or rename it"),
         Reason::Deleted => Some("the Workflow was deleted while it ran; apply it again to run it again"),
-        Reason::StepFailed | Reason::NeedFailed | Reason::FailFast | Reason::Cancelled | Reason::Suspended | Reason::SpecChanged | Reason::ImageDrift => None,
+        Reason::StepFailed
+        | Reason::NeedFailed
+        | Reason::FailFast
+        | Reason::Cancelled
+        | Reason::Suspended
+        | Reason::SpecChanged
+        | Reason::ImageDrift => None,
         Reason::Accepted | Reason::Running | Reason::Completed | Reason::WhenFalse | Reason::Healthy => None,
-        Reason::Stored | Reason::Pending | Reason::Backlog | Reason::WaitingForStore | Reason::SpoolFull | Reason::Poisoned => None,
+        Reason::Stored
+        | Reason::Pending
+        | Reason::Backlog
+        | Reason::WaitingForStore
+        | Reason::SpoolFull
+        | Reason::Poisoned => None,
     }
 }
 
@@ -267,7 +294,14 @@ mod tests {
             results: Value::Null,
         };
         let mut skipped = step("report", 0, "Skipped", "2026-11-18T06:07:30Z");
-        skipped = Step { started_at: None, exit_code: None, node: None, image: None, reason: Some("NeedFailed".to_owned()), ..skipped };
+        skipped = Step {
+            started_at: None,
+            exit_code: None,
+            node: None,
+            image: None,
+            reason: Some("NeedFailed".to_owned()),
+            ..skipped
+        };
         let log = (1..=25).map(|n| format!("line {n}\n")).collect::<String>() + "ValueError: \u{1b}[31mno data\n";
         Described {
             run,
@@ -278,7 +312,15 @@ mod tests {
                 skipped,
             ],
             events: Vec::new(),
-            log: Some(Log { step: "fit".to_owned(), item: 0, attempt: 2, phase: "Failed".to_owned(), pod: None, log: Some(log), log_unavailable: None }),
+            log: Some(Log {
+                step: "fit".to_owned(),
+                item: 0,
+                attempt: 2,
+                phase: "Failed".to_owned(),
+                pod: None,
+                log: Some(log),
+                log_unavailable: None,
+            }),
         }
     }
 

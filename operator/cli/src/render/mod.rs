@@ -86,7 +86,8 @@ mod tests {
             number,
             phase: phase.to_owned(),
             terminal: finished.is_some(),
-            reason: Some(if phase == "Failed" { "StepFailed" } else { "Completed" }.to_owned()).filter(|_| finished.is_some()),
+            reason: Some(if phase == "Failed" { "StepFailed" } else { "Completed" }.to_owned())
+                .filter(|_| finished.is_some()),
             message: None,
             trigger: "Created".to_owned(),
             owner: String::new(),
@@ -116,7 +117,15 @@ mod tests {
 
     #[test]
     fn logs_say_why_there_is_none() {
-        let mut entry = Log { step: "fit".to_owned(), item: 0, attempt: 2, phase: "Failed".to_owned(), pod: None, log: Some("boom".to_owned()), log_unavailable: None };
+        let mut entry = Log {
+            step: "fit".to_owned(),
+            item: 0,
+            attempt: 2,
+            phase: "Failed".to_owned(),
+            pod: None,
+            log: Some("boom".to_owned()),
+            log_unavailable: None,
+        };
         assert_eq!(log(&entry, false), "boom\n");
         assert_eq!(log(&entry, true), "==> fit, attempt 2 (Failed) <==\nboom\n");
         entry.log = None;
