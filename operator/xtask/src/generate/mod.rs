@@ -1,6 +1,7 @@
 //! Everything that is generated from the registry of kinds, and the check that the checkout holds exactly that.
 
 mod crds;
+mod decisions;
 mod examples;
 mod install;
 mod rbac;
@@ -61,6 +62,7 @@ fn generate(root: &Path) -> Result<Files> {
     files.extend(crds::chart_templates()?);
     files.extend(rbac::chart_template());
     files.extend(reference::pages()?);
+    files.extend(decisions::index(root)?);
     files.extend(examples::with_schema_comments(root)?);
     let install = install::render(root, &files)?;
     files.extend(install);
