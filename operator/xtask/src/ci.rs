@@ -3,6 +3,8 @@
 mod chart;
 mod checks;
 mod end;
+#[cfg(test)]
+mod promises;
 
 use crate::{cluster::Target, deploy, postgres, repo, stage::Stages, tools};
 use anyhow::{Result, ensure};
