@@ -19,6 +19,8 @@ pub enum Act {
     DeletePod(String),
     /// Somebody replaces the labels of a step's pods by nonsense.
     Mangle(String),
+    /// Somebody takes away the one label that the watch selects a step's pods by.
+    Unmanage(String),
     /// Somebody deletes the namespace.
     DeleteNamespace(String),
     /// The store goes away.

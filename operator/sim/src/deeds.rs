@@ -29,6 +29,16 @@ impl<K: Kind> World<K> {
                     self.mangle(&key);
                 }
             }
+            Act::Unmanage(step) => {
+                for key in self.pods_of_step(&step) {
+                    let Some(uid) = self.server.get_pod(&key).and_then(|p| p.metadata.uid.clone()) else { continue };
+                    self.server.update_pod(&key, &uid, |pod| {
+                        if let Some(labels) = pod.metadata.labels.as_mut() {
+                            labels.remove(label::MANAGED_BY);
+                        }
+                    });
+                }
+            }
             Act::DeleteNamespace(ns) => self.server.delete_namespace(now, &ns),
             Act::StoreDown => self.store.up = false,
             Act::StoreUp => self.store.up = true,

@@ -41,6 +41,9 @@ pub struct Driver<K: Kind> {
     uids: BTreeMap<Key, String>,
 }
 
+/// The mark of an object whose salvaged rows were offered.
+const SALVAGE: &str = "(salvage)";
+
 /// The first pause after a failed pass.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -61,6 +64,13 @@ impl<K: Kind> Driver<K> {
             begun: 0,
             uids: BTreeMap::new(),
         }
+    }
+
+    /// The same process with a breakage.
+    #[must_use]
+    pub fn take_breakage(mut self, breakage: Breakage) -> Self {
+        self.breakage = breakage;
+        self
     }
 
     fn actor(&self) -> Actor {
@@ -141,6 +151,9 @@ impl<K: Kind> Driver<K> {
             Went::Dead => {}
             Went::Done => {
                 self.memory.own(pass.uid()).failures = 0;
+                if pass.learned {
+                    self.again(key, wire.now);
+                }
                 if let Some(after) = pass.plan.requeue {
                     self.again(key, wire.now.after(after.max(Duration::from_millis(1))));
                 }
@@ -149,7 +162,9 @@ impl<K: Kind> Driver<K> {
                 }
             }
             Went::Failed(_) => {
+                // A patch whose answer was lost may have been accepted: all rows are derived again.
                 let own = self.memory.own(pass.uid());
+                own.offered = false;
                 own.failures = (own.failures + 1).min(7);
                 let pause = PAUSE * 2u32.pow(own.failures - 1);
                 let pause = pass.plan.requeue.map_or(pause, |r| pause.min(r.max(Duration::from_millis(1))));
@@ -189,9 +204,11 @@ impl<K: Kind> Driver<K> {
         if let Some((run_id, seq)) = run
             && !self.memory.own(&uid).acks.contains_key(&run_id)
         {
-            if !self.memory.own(&uid).offered {
+            if !self.memory.own(&uid).spooled.contains(SALVAGE) {
                 let object = ObjectKey { kind: K::KIND.to_owned(), namespace: key.0.clone(), name: key.1.clone(), uid: uid.clone() };
-                self.memory.own(&uid).offered = self.memory.offer(RecordBatch { object, run_id, seq, last: true, records });
+                if self.memory.offer(RecordBatch { object, run_id, seq, last: true, records }) {
+                    self.memory.own(&uid).spooled.insert(SALVAGE.to_owned());
+                }
             }
             self.again(key, wire.now.after(PAUSE));
             return None;

@@ -5,6 +5,7 @@
 //! Nothing in here waits, reads a clock or talks to anybody but [`conformance`], which may ask a real API server.
 
 pub mod act;
+pub mod arbitrary;
 pub mod cache;
 pub mod clock;
 mod deeds;
@@ -14,9 +15,14 @@ pub mod judge;
 pub mod kubelet;
 pub mod lens;
 pub mod memory;
+pub mod normal;
 pub mod outcome;
 pub mod pass;
+pub mod properties;
 mod report;
+pub mod samples;
+pub mod scenario;
+mod scenes;
 pub mod server;
 pub mod store;
 pub mod trim;

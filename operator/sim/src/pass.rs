@@ -71,6 +71,8 @@ pub struct Pass<K: Kind> {
     patched: bool,
     todo: VecDeque<Todo>,
     trouble: Option<String>,
+    /// Something was learned that the next decision needs.
+    pub learned: bool,
     breakage: Breakage,
 }
 
@@ -111,6 +113,7 @@ impl<K: Kind> Pass<K> {
             patched: false,
             todo,
             trouble: None,
+            learned: false,
             breakage,
         }
     }
@@ -226,7 +229,10 @@ impl<K: Kind> Pass<K> {
         match wire.send(self.actor, write) {
             Sent::Dead => return Went::Dead,
             Sent::NoAnswer => self.trouble = Some(format!("no answer to the fence of {name}")),
-            Sent::Answer(Ok(Reply::Pod(pod))) => memory.note_pod(&self.uid, &pod),
+            Sent::Answer(Ok(Reply::Pod(pod))) => {
+                memory.note_pod(&self.uid, &pod);
+                self.learned = true;
+            }
             Sent::Answer(Ok(Reply::Cr(_) | Reply::Done)) => {}
             Sent::Answer(Err(error)) if error.reason == "AlreadyExists" => {
                 let post = self.who_is_it(&name, memory, wire);
@@ -243,6 +249,7 @@ impl<K: Kind> Pass<K> {
         let Some(pod) = wire.get_pod(&(self.key.0.clone(), name.to_owned())) else { return self.uncertain(name) };
         if controller_of(&pod).as_deref() == Some(self.uid.as_str()) {
             memory.note_pod(&self.uid, &pod);
+            self.learned = true;
             return if is_fence(&pod) { Post::Uncertain } else { Post::Created };
         }
         Post::Stranger { what: format!("Pod/{name}, {}", describe_owner(&pod)) }
@@ -295,6 +302,7 @@ impl<K: Kind> Pass<K> {
             Action::ReadLog { name } => {
                 let answer = wire.read_log(&(ns, name.clone()));
                 memory.own(&self.uid).logs.insert(name, answer);
+                self.learned = true;
                 return None;
             }
         })

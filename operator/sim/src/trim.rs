@@ -34,7 +34,7 @@ pub fn pod_fact(pod: &Pod) -> PodFact {
         name: pod.metadata.name.clone().unwrap_or_default(),
         uid: pod.metadata.uid.clone().unwrap_or_default(),
         owned: controller_of(pod).is_some(),
-        labels: pod.metadata.labels.iter().flatten().filter(|(k, _)| k.starts_with("hearth.dev/")).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        labels: pod.metadata.labels.iter().flatten().filter(|(k, _)| k.starts_with("hearth.dev/") || *k == label::MANAGED_BY).map(|(k, v)| (k.clone(), v.clone())).collect(),
         created_at: pod.metadata.creation_timestamp.as_ref().map(our_time),
         deleting_at: pod.metadata.deletion_timestamp.as_ref().map(our_time),
         gone: false,

@@ -123,7 +123,7 @@ impl Pass<'_> {
         let name = self.pod_name(run, &status.name, status.attempt);
         match self.facts.child(&name) {
             Child::Seen(pod) if pod.placeholder && pod.owned => self.fenced(run, index, &step),
-            Child::Seen(pod) if !pod.owned => self.name_taken(&step.name, &format!("Pod/{name}")),
+            Child::Seen(pod) if !pod.owned => self.name_taken(run, index, &step, &format!("Pod/{name}")),
             Child::Seen(pod) if pod.seen_to_end() => self.ended(run, index, &step, pod),
             Child::Seen(pod) if pod.gone => self.vanished(run, index, &step),
             Child::Seen(pod) if pod.deleting_at.is_some() => self.deleting(run, index, &step, pod),
@@ -132,14 +132,25 @@ impl Pass<'_> {
                 self.note(&step.name, Reason::Accepted, "waiting for the cache to show the pod")
             }
             Child::Unseen(Post::Refused(refusal)) => self.refused(run, index, &step, refusal),
-            Child::Unseen(Post::Stranger { what }) => self.name_taken(&step.name, what),
+            Child::Unseen(Post::Stranger { what }) => self.name_taken(run, index, &step, what),
             Child::Unseen(Post::Uncertain) | Child::Unknown => self.unknown(run, index, &step),
         }
     }
 
-    fn name_taken(&mut self, step: &str, what: &str) {
+    /// A stranger has the name. While it does, nothing of ours can start under it: a run that stops need not wait for it,
+    /// once a POST that may be under way has been answered.
+    fn name_taken(&mut self, run: &mut Run, index: usize, step: &ValidStep, what: &str) {
+        let Some(status) = run.steps.get(index) else { return };
+        let safe = status.since.unwrap_or(self.now).after(self.env.fence_age);
+        if let Some(stop) = run.stop.or(status.stop) {
+            if self.now >= safe {
+                self.fail(run, index, step, outcome::stopped(stop), self.now, None);
+                return;
+            }
+            self.wake_at(safe);
+        }
         self.note(
-            step,
+            &step.name,
             Reason::NameTaken,
             format!("{what} is not ours but has the name of our pod: delete or rename it"),
         );

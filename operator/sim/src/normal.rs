@@ -1,0 +1,124 @@
+//! What is left of a world when ids, times, seq and void attempts are taken away: two runs of the same story must leave the same.
+
+use crate::world::World;
+use hearth_crds::workflow::{FailureClass, RunPhase, StepStatus, Workflow, WorkflowStatus};
+use hearth_plan::{Kind, record::StepRow};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Attempts that ran, by step, in order: void ones have no place here.
+type Ordinals = BTreeMap<(String, i32), usize>;
+
+/// The normal form of a world.
+#[must_use]
+pub fn normal<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>) -> Value {
+    let objects: BTreeMap<String, Value> = world.server.crs().keys().map(|key| (key.1.clone(), world.status(key).map_or(Value::Null, |s| status(&s)))).collect();
+    let mut runs: Vec<_> = world.store.runs.values().collect();
+    runs.sort_by(|a, b| (&a.object, a.number).cmp(&(&b.object, b.number)));
+    let rows: Vec<Value> = runs
+        .iter()
+        .map(|run| {
+            let steps: Vec<&StepRow> = world.store.steps.values().filter(|s| s.run_id == run.id).collect();
+            let ordinals = ordinals(&steps);
+            json!({
+                "object": run.object.name, "number": run.number, "phase": run.phase, "terminal": run.terminal, "reason": run.reason,
+                "trigger": run.trigger, "params": run.params, "results": run.results, "spec": run.spec,
+                "ended": run.finished_at.is_some(),
+                "steps": step_rows(&steps, &ordinals),
+                "events": events(world, &run.id, &ordinals),
+            })
+        })
+        .collect();
+    json!({"objects": objects, "runs": rows, "pods left": live_pods(world)})
+}
+
+fn status(status: &WorkflowStatus) -> Value {
+    let conditions: BTreeMap<String, Value> = status.conditions.iter().map(|c| (format!("{:?}", c.type_), json!([format!("{:?}", c.status), c.reason]))).collect();
+    let run = status.run.as_ref().map(|run| {
+        json!({
+            "number": run.number, "trigger": run.trigger.as_str(), "params": run.params, "results": run.results,
+            "failure": run.failure.as_ref().map(|f| json!([f.step, f.reason.as_str(), f.exit_code])),
+            "steps": run.steps.iter().map(step).collect::<Vec<_>>(),
+        })
+    });
+    json!({"phase": status.phase.map(RunPhase::as_str), "reason": status.reason.map(hearth_crds::condition::Reason::as_str), "progress": status.progress, "conditions": conditions, "run": run})
+}
+
+fn step(step: &StepStatus) -> Value {
+    let ended: Vec<Value> =
+        step.ended.iter().filter(|e| e.class != FailureClass::Void).map(|e| json!([e.class.as_str(), e.reason.as_str(), e.exit_code])).collect();
+    json!([step.name, step.phase.as_str(), step.reason.map(hearth_crds::condition::Reason::as_str), ended, step.outputs])
+}
+
+fn is_void(row: &StepRow) -> bool {
+    row.phase == "Void" || row.class.as_deref() == Some(FailureClass::Void.as_str())
+}
+
+fn ordinals(rows: &[&StepRow]) -> Ordinals {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut ordinals = Ordinals::new();
+    for row in rows.iter().filter(|r| !is_void(r) && r.attempt > 0) {
+        let count = counts.entry(row.step.as_str()).or_default();
+        *count += 1;
+        ordinals.insert((row.step.clone(), row.attempt), *count);
+    }
+    ordinals
+}
+
+fn step_rows(rows: &[&StepRow], ordinals: &Ordinals) -> Vec<Value> {
+    rows.iter()
+        .filter(|r| !is_void(r))
+        .map(|r| {
+            let ordinal = ordinals.get(&(r.step.clone(), r.attempt)).copied().unwrap_or(0);
+            json!([r.step, r.item, ordinal, r.phase, r.terminal, r.class, r.reason, r.exit_code, r.outputs, r.image, r.finished_at.is_some()])
+        })
+        .collect()
+}
+
+/// Transitions; those of void attempts are left out, the others are named by their ordinal.
+fn events<K: Kind>(world: &World<K>, run_id: &str, ordinals: &Ordinals) -> Vec<Value> {
+    let mut list: Vec<(String, String, Option<String>)> = Vec::new();
+    for row in world.store.events.values().filter(|e| e.run_id == run_id) {
+        let mut parts = row.subject.split('/');
+        let subject = match (parts.next(), parts.next(), parts.next().and_then(|n| n.parse::<i32>().ok())) {
+            (Some("step"), Some(step), Some(attempt)) if attempt > 0 => match ordinals.get(&(step.to_owned(), attempt)) {
+                Some(n) => format!("step/{step}/{n}"),
+                None => continue,
+            },
+            (Some(_) | None, _, _) => row.subject.clone(),
+        };
+        list.push((subject, row.transition.clone(), row.reason.clone()));
+    }
+    list.sort();
+    list.into_iter().map(|(subject, transition, reason)| json!([subject, transition, reason])).collect()
+}
+
+fn live_pods<K: Kind>(world: &World<K>) -> Vec<String> {
+    let mut steps: Vec<String> = world
+        .server
+        .pods()
+        .values()
+        .filter(|p| !crate::server::is_fence(p))
+        .filter_map(|p| world.server.intent_of(p.metadata.uid.as_deref()?).map(|i| i.step.clone()))
+        .collect();
+    steps.sort();
+    steps
+}
+
+/// The first place where two normal forms differ, for a message.
+#[must_use]
+pub fn difference(want: &Value, have: &Value) -> Option<String> {
+    differ("", want, have)
+}
+
+fn differ(path: &str, want: &Value, have: &Value) -> Option<String> {
+    match (want, have) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+            keys.into_iter().find_map(|k| differ(&format!("{path}/{k}"), a.get(k).unwrap_or(&Value::Null), b.get(k).unwrap_or(&Value::Null)))
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a.iter().zip(b).enumerate().find_map(|(i, (x, y))| differ(&format!("{path}/{i}"), x, y)),
+        (a, b) if a == b => None,
+        (a, b) => Some(format!("{path}: {a} undisturbed, {b} here")),
+    }
+}

@@ -1,0 +1,269 @@
+//! Crash prefix, stale reads, changes of leader: the guarantees of protocol.md under every disturbance.
+#![allow(missing_docs, reason = "tests document themselves")]
+
+mod common;
+
+use common::{Workflows, create, factor, failing, happy_diamond, phase, rough_diamond, tale};
+use hearth_sim::{
+    act::Act,
+    clock::secs,
+    lens,
+    normal::normal,
+    outcome::Outcome,
+    properties::{at_rest, depose_everywhere, kill_everywhere, kill_often, stale_everywhere, verdict},
+    samples::{DIAMOND_OUTPUT, diamond, key, step, workflow},
+    world::{Disorder, Halt},
+};
+use serde_json::json;
+
+const HOUR: std::time::Duration = secs(3600);
+
+fn check<T>(result: Result<T, String>) -> T {
+    result.unwrap_or_else(|found| panic!("{found}"))
+}
+
+/// One row per run, with the end of the undisturbed run, whatever write the process dies at.
+#[test]
+fn guarantee_1_each_run_has_exactly_one_row_with_its_true_end() {
+    for (name, begin) in [("diamond", &happy_diamond as &dyn Fn(&mut Workflows)), ("failing", &failing)] {
+        let tale = tale(name, begin, HOUR);
+        let quiet = check(tale.undisturbed());
+        assert_eq!(quiet.store.runs.len(), 1);
+        assert_eq!(phase(&quiet, "demo").as_deref(), Some(if name == "failing" { "Failed" } else { "Succeeded" }));
+        let points = check(kill_everywhere(&tale));
+        for point in &points {
+            println!("{point}");
+        }
+        assert!(points.iter().any(|p| p.contains("create pod")) && points.iter().any(|p| p.contains("Succeeded") || p.contains("Failed")));
+    }
+}
+
+/// The same for a run with retries and a free infrastructure failure: the ledger shows one pod per attempt.
+#[test]
+fn guarantee_2_at_most_one_pod_runs_per_attempt() {
+    let tale = tale("rough diamond", &rough_diamond, HOUR);
+    assert_eq!(phase(&check(tale.undisturbed()), "demo").as_deref(), Some("Succeeded"));
+    let points = check(kill_everywhere(&tale));
+    println!("{} kill points", points.len());
+}
+
+#[test]
+fn guarantee_2_holds_with_many_faults_in_a_disorderly_world() {
+    let seed = 20_260_105;
+    println!("seed {seed}");
+    for (name, begin) in [("diamond", &happy_diamond as &dyn Fn(&mut Workflows)), ("rough diamond", &rough_diamond)] {
+        check(kill_often(&tale(name, begin, secs(7200)), 60 * factor(), seed));
+    }
+}
+
+/// Late and repeated batches, repeated watch events, late passes: an end stays as it is.
+#[test]
+fn guarantee_3_terminal_is_terminal() {
+    let tale = tale("diamond", &failing, HOUR);
+    let mut world = tale.world(3);
+    world.disorder = Disorder { shuffled: true, repeats: 2, relists: 5, stale_start: 0 };
+    check(tale.finish(&mut world));
+    let (runs, steps, events) = (world.store.runs.clone(), world.store.steps.clone(), world.store.events.clone());
+    let status = world.status(&key("demo"));
+    for position in 0..world.server.journal().len() {
+        world.stale_pass(position);
+    }
+    check(tale.finish(&mut world));
+    assert_eq!(world.store.steps, steps, "rows of steps changed after the end");
+    assert_eq!(world.store.runs, runs, "the run's row changed after the end");
+    assert_eq!(world.store.events, events, "events were added after the end");
+    assert_eq!(world.status(&key("demo")).and_then(|s| s.phase), status.and_then(|s| s.phase));
+}
+
+/// Deletion after every change of the world, with the store up and down.
+#[test]
+fn guarantee_4_a_deleted_objects_run_is_recorded() {
+    let quiet = check(tale("rough diamond", &rough_diamond, HOUR).undisturbed());
+    let (mut bad, mut held) = (Vec::new(), 0);
+    for at in 0..quiet.server.journal().len() {
+        for down in [false, true] {
+            let mut world = Workflows::new(lens::workflow(), 1);
+            rough_diamond(&mut world);
+            world.run_until(world.now.after(HOUR), |w| w.server.journal().len() > at);
+            let begun = world.status(&key("demo")).is_some_and(|s| s.run.is_some());
+            if down {
+                world.act(Act::StoreDown);
+            }
+            let stored = world.store.runs.values().any(|r| r.terminal);
+            world.act(Act::Delete(key("demo")));
+            world.run_for(secs(1200));
+            let there = world.server.cr(&key("demo")).is_some();
+            if down && begun && !stored {
+                held += usize::from(there);
+                if !there {
+                    bad.push(format!("change {at}: gone while the store was away"));
+                }
+                world.act(Act::StoreUp);
+                world.run_for(secs(1200));
+            }
+            if world.server.cr(&key("demo")).is_some() {
+                bad.push(format!("change {at}, store down {down}: it never goes"));
+            }
+            if begun && !world.store.runs.values().all(|r| r.terminal && r.finished_at.is_some()) {
+                bad.push(format!("change {at}, store down {down}: the end is not recorded"));
+            }
+            if let Err(found) = verdict(&world) {
+                bad.push(format!("change {at}, store down {down}: {found}"));
+            }
+            if !world.server.pods().is_empty() {
+                bad.push(format!("change {at}, store down {down}: pods are left"));
+            }
+        }
+    }
+    println!("held {held} times");
+    assert!(held > 5);
+    assert!(bad.is_empty(), "{} failed:\n{}", bad.len(), bad.iter().take(8).cloned().collect::<Vec<_>>().join("\n"));
+}
+
+/// A panic, an object that does not decode, a refused row and a full namespace stop nobody else.
+#[test]
+fn guarantee_6_one_bad_object_stops_nobody_else() {
+    let poisons: [(&str, &dyn Fn(&mut Workflows)); 4] = [
+        ("panic", &|w| w.act(Act::Panic(key("bad")))),
+        ("corrupt", &|w| w.act(Act::Corrupt(key("bad")))),
+        ("row", &|w| w.store.refuses.push("bad".to_owned())),
+        ("refused pods", &|w| w.act(Act::Refuse(Some("bad-step".to_owned()), hearth_sim::server::ApiError::new(403, "Forbidden", "violates PodSecurity"), None))),
+    ];
+    for (name, poison) in poisons {
+        for first in [true, false] {
+            let mut world = Workflows::new(lens::workflow(), 1);
+            let bad = workflow(&json!({"steps": [step("bad-step", &[])], "pendingTimeout": "2m"}));
+            if first && name == "corrupt" {
+                continue;
+            }
+            if first {
+                poison(&mut world);
+            }
+            world.act(Act::Create(key("bad"), bad));
+            world.run_for(secs(1));
+            if !first {
+                poison(&mut world);
+            }
+            happy_diamond(&mut world);
+            world.run_for(HOUR);
+            assert_eq!(verdict(&world), Ok(()), "{name}");
+            assert_eq!(phase(&world, "demo").as_deref(), Some("Succeeded"), "{name}: the neighbour did not complete");
+            let raw = world.raw(&key("bad")).map(|r| r.to_string()).unwrap_or_default();
+            if matches!(name, "panic" | "corrupt") {
+                assert!(raw.contains("Stalled") && raw.contains("Poisoned"), "{name}: {raw}");
+            }
+            world.act(Act::Delete(key("bad")));
+            world.run_for(HOUR);
+            if name != "panic" {
+                assert!(world.server.cr(&key("bad")).is_none(), "{name}: the bad object is not let go");
+            }
+            assert_eq!(verdict(&world), Ok(()), "{name}");
+        }
+    }
+}
+
+/// The old leader has a pass under way when another takes over; nobody has to do anything.
+#[test]
+fn guarantee_7_a_change_of_leader_needs_nobody() {
+    for (name, begin) in [("diamond", &happy_diamond as &dyn Fn(&mut Workflows)), ("failing", &failing)] {
+        let points = check(depose_everywhere(&tale(name, begin, HOUR)));
+        println!("{name}: {points} points");
+        assert!(points > 20);
+    }
+}
+
+#[test]
+fn a_stale_read_deletes_and_repeats_nothing() {
+    let tried = check(stale_everywhere(&tale("rough diamond", &rough_diamond, HOUR), 3));
+    println!("{tried} stale passes");
+}
+
+/// The store is away at every change of the world, for a while or over a crash.
+#[test]
+fn the_store_may_go_at_any_time() {
+    let tale = tale("rough diamond", &rough_diamond, HOUR);
+    let quiet = check(tale.undisturbed());
+    let want = normal(&quiet);
+    let mut bad = Vec::new();
+    for at in 0..quiet.server.journal().len() {
+        for crash in [false, true] {
+            let mut world = tale.world(1);
+            world.run_until(world.now.after(HOUR), |w| w.server.journal().len() > at);
+            world.act(Act::StoreDown);
+            world.run_for(secs(120));
+            if crash {
+                world.act(Act::Restart);
+                world.run_for(secs(30));
+            }
+            world.act(Act::StoreUp);
+            if let Err(found) = tale.compare(&mut world, &want) {
+                bad.push(format!("store away after change {at}, crash {crash}: {found}"));
+            }
+        }
+    }
+    assert!(bad.is_empty(), "{} failed:\n{}", bad.len(), bad.iter().take(8).cloned().collect::<Vec<_>>().join("\n"));
+}
+
+/// Runs end while the store is away and new ones are wanted: the object is the spool, and all rows come in the end.
+#[test]
+fn the_object_is_the_spool() {
+    let begin = |world: &mut Workflows| {
+        world.kubelet.outcomes.set("a", 1, Outcome::outputs(DIAMOND_OUTPUT));
+        world.act(Act::StoreDown);
+        create(world, "demo", &diamond());
+        for n in 1..=3u64 {
+            world.at(world.now.after(secs(60 * n)), Act::Edit(key("demo"), json!({"spec": {"rerun": {"token": n.to_string()}}})));
+        }
+        world.at(world.now.after(secs(600)), Act::StoreUp);
+    };
+    let tale = tale("spool", &begin, HOUR);
+    let quiet = check(tale.undisturbed());
+    assert_eq!(quiet.store.runs.len(), 4);
+    assert!(quiet.store.runs.values().all(|r| r.phase == "Succeeded"));
+    check(at_rest(&quiet, &key("demo")));
+    let points = check(kill_everywhere(&tale));
+    println!("{} kill points", points.len());
+}
+
+/// Nothing is planned any more for a run that is over and stored.
+#[test]
+fn what_is_over_stays_over() {
+    for begin in [&happy_diamond as &dyn Fn(&mut Workflows), &rough_diamond, &failing] {
+        let world = check(tale("rest", begin, HOUR).undisturbed());
+        check(at_rest(&world, &key("demo")));
+        assert!(world.server.pods().is_empty(), "pods are left");
+    }
+}
+
+/// Budget of protocol.md: 20 writes for an object's first run, 18 for every later one, and no read per pod.
+#[test]
+fn budget_of_api_writes_for_a_ten_step_diamond() {
+    let mut world = Workflows::new(lens::workflow(), 1);
+    create(&mut world, "demo", &hearth_sim::samples::ten_steps());
+    assert_eq!(world.run_for(HOUR), Halt::Rest);
+    let first = world.server.tally(0);
+    let mark = world.server.log().len();
+    world.act(Act::Edit(key("demo"), json!({"spec": {"rerun": {"token": "again"}}})));
+    assert_eq!(world.run_for(HOUR), Halt::Rest);
+    let later = world.server.tally(mark);
+    println!("first: {first:?}\nlater: {later:?}\nreads: {:?}", world.reads);
+    assert_eq!(verdict(&world), Ok(()));
+    assert_eq!(world.store.runs.values().filter(|r| r.phase == "Succeeded").count(), 2);
+    assert!(first.total() <= 20, "{first:?}");
+    assert!(later.total() <= 18, "{later:?}");
+    assert_eq!(world.reads.gets + world.reads.logs, 0);
+}
+
+/// The budget holds too when the pods of a level end one after another within the pause between progress patches.
+#[test]
+fn budget_of_api_writes_when_pods_end_one_by_one() {
+    let mut world = Workflows::new(lens::workflow(), 1);
+    for (i, name) in (0u64..).zip(["b1", "b2", "b3", "b4", "c1", "c2", "c3", "c4"]) {
+        world.kubelet.outcomes.set(name, 1, Outcome::default().after(std::time::Duration::from_millis(500 + 300 * (i % 4))));
+    }
+    create(&mut world, "demo", &hearth_sim::samples::ten_steps());
+    assert_eq!(world.run_for(HOUR), Halt::Rest);
+    let first = world.server.tally(0);
+    println!("first: {first:?}");
+    assert!(first.total() <= 20, "{first:?}");
+}
