@@ -26,7 +26,12 @@ pub(crate) struct Actor<'a, Cr> {
 
 impl Shared {
     /// Does what must be done before the status is patched. Answers the object as it is then, if that changed it.
-    pub(crate) async fn before<Cr>(&self, cr: &Cr, parent: &Parent, actions: &[(Action, Reason)]) -> Result<(Option<Cr>, bool), Error>
+    pub(crate) async fn before<Cr>(
+        &self,
+        cr: &Cr,
+        parent: &Parent,
+        actions: &[(Action, Reason)],
+    ) -> Result<(Option<Cr>, bool), Error>
     where
         Cr: Resource<DynamicType = ()> + serde::de::DeserializeOwned,
     {
@@ -50,25 +55,44 @@ impl Shared {
     }
 
     /// Does the rest. The finalizer goes last, and only when all else is done.
-    pub(crate) async fn after<Cr>(self: &Arc<Self>, actor: Actor<'_, Cr>, actions: &[(Action, Reason)]) -> Result<(), Error>
+    pub(crate) async fn after<Cr>(
+        self: &Arc<Self>,
+        actor: Actor<'_, Cr>,
+        actions: &[(Action, Reason)],
+    ) -> Result<(), Error>
     where
         Cr: Resource<DynamicType = ()> + serde::de::DeserializeOwned + Sync,
     {
         let rest = actions.iter().filter(|(a, _)| !a.before_patch() && *a != Action::RemoveFinalizer);
-        stream::iter(rest.map(Ok)).try_for_each_concurrent(AT_ONCE, |(action, reason)| self.act(&actor, action, *reason)).await?;
+        stream::iter(rest.map(Ok))
+            .try_for_each_concurrent(AT_ONCE, |(action, reason)| self.act(&actor, action, *reason))
+            .await?;
         if actions.iter().any(|(a, _)| *a == Action::RemoveFinalizer) {
-            self.set_finalizer(actor.cr, false).await.map(|_| ()).or_else(|e| if e.is_absent() { Ok(()) } else { Err(e) })?;
+            self.set_finalizer(actor.cr, false)
+                .await
+                .map(|_| ())
+                .or_else(|e| if e.is_absent() { Ok(()) } else { Err(e) })?;
         }
         Ok(())
     }
 
-    async fn act<Cr: Resource<DynamicType = ()>>(self: &Arc<Self>, actor: &Actor<'_, Cr>, action: &Action, reason: Reason) -> Result<(), Error> {
+    async fn act<Cr: Resource<DynamicType = ()>>(
+        self: &Arc<Self>,
+        actor: &Actor<'_, Cr>,
+        action: &Action,
+        reason: Reason,
+    ) -> Result<(), Error> {
         let (namespace, uid) = (actor.parent.namespace.as_str(), actor.parent.uid.as_str());
         match action {
             Action::AddFinalizer | Action::PostRevision(_) | Action::RemoveFinalizer => Ok(()),
             Action::CountLostRecord { run_id } => {
                 self.metrics.lost.inc();
-                tracing::error!(namespace, name = actor.cr.meta().name, run_id, "the record of this run is lost: the store was away for longer than history.onDelete allows");
+                tracing::error!(
+                    namespace,
+                    name = actor.cr.meta().name,
+                    run_id,
+                    "the record of this run is lost: the store was away for longer than history.onDelete allows"
+                );
                 Ok(())
             }
             Action::DeleteRevision { name, uid } => self.calls.delete::<ControllerRevision>(namespace, name, uid).await,
@@ -76,7 +100,9 @@ impl Shared {
                 self.metrics.strays.inc();
                 self.calls.delete::<Pod>(namespace, name, uid).await
             }
-            Action::DeleteRunPods { run_id } => self.calls.delete_selected::<Pod>(namespace, &run_selector(run_id)).await,
+            Action::DeleteRunPods { run_id } => {
+                self.calls.delete_selected::<Pod>(namespace, &run_selector(run_id)).await
+            }
             Action::Relabel { name, uid, labels } => {
                 let patch = json!({"metadata": {"uid": uid, "labels": labels}});
                 match self.calls.patch::<Pod, PodView>(namespace, name, &patch).await {
@@ -104,7 +130,13 @@ impl Shared {
     {
         let meta = cr.meta();
         let patch = finalizer_patch(meta, held);
-        self.calls.patch::<Cr, Cr>(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default(), &patch).await
+        self.calls
+            .patch::<Cr, Cr>(
+                meta.namespace.as_deref().unwrap_or_default(),
+                meta.name.as_deref().unwrap_or_default(),
+                &patch,
+            )
+            .await
     }
 
     /// A revision's name is the digest of its content: that it exists already is success.
@@ -120,7 +152,11 @@ impl Shared {
             Err(Error::Refused { status, .. }) if status.is_already_exists() => {
                 // The cache lags, or somebody took its label away, so that the watch will never show it.
                 let name = revision.metadata.name.as_deref().unwrap_or_default();
-                self.calls.find::<ControllerRevision, RevisionView>(namespace, name).await?.iter().for_each(|r| self.world.revision_seen(r));
+                self.calls
+                    .find::<ControllerRevision, RevisionView>(namespace, name)
+                    .await?
+                    .iter()
+                    .for_each(|r| self.world.revision_seen(r));
                 Ok(())
             }
             Err(e) => Err(e),
@@ -128,7 +164,13 @@ impl Shared {
     }
 
     /// Best effort: an Event that cannot be written must hold nothing up.
-    async fn publish<Cr: Resource<DynamicType = ()>>(&self, actor: &Actor<'_, Cr>, warning: bool, reason: Reason, message: &str) {
+    async fn publish<Cr: Resource<DynamicType = ()>>(
+        &self,
+        actor: &Actor<'_, Cr>,
+        warning: bool,
+        reason: Reason,
+        message: &str,
+    ) {
         let event = event_of(actor.cr.meta(), &Cr::kind(&()), &Cr::api_version(&()), warning, reason, message);
         if let Err(error) = self.calls.create::<Event, Value>(&actor.parent.namespace, &event).await {
             tracing::info!(namespace = actor.parent.namespace, %error, "an Event was not written");
@@ -137,7 +179,8 @@ impl Shared {
 }
 
 pub(crate) fn finalizer_patch(meta: &ObjectMeta, held: bool) -> Value {
-    let mut finalizers: Vec<&str> = meta.finalizers.iter().flatten().map(String::as_str).filter(|f| *f != FINALIZER).collect();
+    let mut finalizers: Vec<&str> =
+        meta.finalizers.iter().flatten().map(String::as_str).filter(|f| *f != FINALIZER).collect();
     if held {
         finalizers.push(FINALIZER);
     }
@@ -146,7 +189,14 @@ pub(crate) fn finalizer_patch(meta: &ObjectMeta, held: bool) -> Value {
 
 /// The pods that worked for a run; its placeholders carry another role and stay.
 fn run_selector(run_id: &str) -> String {
-    format!("{}={},{}={run_id},{}={}", label::MANAGED_BY, label::MANAGED_BY_VALUE, label::RUN, label::ROLE, label::ROLE_ATTEMPT)
+    format!(
+        "{}={},{}={run_id},{}={}",
+        label::MANAGED_BY,
+        label::MANAGED_BY_VALUE,
+        label::RUN,
+        label::ROLE,
+        label::ROLE_ATTEMPT
+    )
 }
 
 fn event_of(meta: &ObjectMeta, kind: &str, api_version: &str, warning: bool, reason: Reason, message: &str) -> Event {

@@ -35,7 +35,11 @@ impl Calls {
     }
 
     /// GET without a resourceVersion: the answer is as new as etcd. None when it is not there.
-    pub(crate) async fn get<R: Resource<DynamicType = ()>, T: DeserializeOwned>(&self, namespace: &str, name: &str) -> Result<Option<T>, Error> {
+    pub(crate) async fn get<R: Resource<DynamicType = ()>, T: DeserializeOwned>(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<T>, Error> {
         let what = format!("GET {} {namespace}/{name}", R::kind(&()));
         match self.send(what, Request::new(url::<R>(namespace)).get(name, &GetParams::default())).await {
             Ok(found) => Ok(Some(found)),
@@ -51,21 +55,33 @@ impl Calls {
         T: Resource<DynamicType = ()> + Clone + DeserializeOwned,
     {
         let what = format!("LIST {} {namespace}/{name}", R::kind(&()));
-        let request = Request::new(url::<R>(namespace)).list(&ListParams::default().fields(&format!("metadata.name={name}")));
+        let request =
+            Request::new(url::<R>(namespace)).list(&ListParams::default().fields(&format!("metadata.name={name}")));
         Ok(self.send::<ObjectList<T>>(what, request).await?.items.pop())
     }
 
     /// POST.
-    pub(crate) async fn create<R: Resource<DynamicType = ()>, T: DeserializeOwned>(&self, namespace: &str, body: &impl Serialize) -> Result<T, Error> {
+    pub(crate) async fn create<R: Resource<DynamicType = ()>, T: DeserializeOwned>(
+        &self,
+        namespace: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Error> {
         let what = format!("POST {} in {namespace}", R::kind(&()));
-        let body = serde_json::to_vec(body).map_err(|e| Error::Unsendable { what: what.clone(), cause: e.to_string() })?;
+        let body =
+            serde_json::to_vec(body).map_err(|e| Error::Unsendable { what: what.clone(), cause: e.to_string() })?;
         self.send(what, Request::new(url::<R>(namespace)).create(&PostParams::default(), body)).await
     }
 
     /// PATCH of the object.
-    pub(crate) async fn patch<R: Resource<DynamicType = ()>, T: DeserializeOwned>(&self, namespace: &str, name: &str, merge: &Value) -> Result<T, Error> {
+    pub(crate) async fn patch<R: Resource<DynamicType = ()>, T: DeserializeOwned>(
+        &self,
+        namespace: &str,
+        name: &str,
+        merge: &Value,
+    ) -> Result<T, Error> {
         let what = format!("PATCH {} {namespace}/{name}", R::kind(&()));
-        self.send(what, Request::new(url::<R>(namespace)).patch(name, &PatchParams::default(), &Patch::Merge(merge))).await
+        self.send(what, Request::new(url::<R>(namespace)).patch(name, &PatchParams::default(), &Patch::Merge(merge)))
+            .await
     }
 
     /// PATCH of the whole status, refused when the object is not at `version` any more.
@@ -96,7 +112,12 @@ impl Calls {
     }
 
     /// DELETE of the object with that UID and no other. Not there, or another one by now, is success.
-    pub(crate) async fn delete<R: Resource<DynamicType = ()>>(&self, namespace: &str, name: &str, uid: &str) -> Result<(), Error> {
+    pub(crate) async fn delete<R: Resource<DynamicType = ()>>(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), Error> {
         let what = format!("DELETE {} {namespace}/{name}", R::kind(&()));
         let preconditions = Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None });
         let params = DeleteParams { preconditions, ..DeleteParams::default() };
@@ -108,9 +129,14 @@ impl Calls {
     }
 
     /// DELETE of all that the labels select.
-    pub(crate) async fn delete_selected<R: Resource<DynamicType = ()>>(&self, namespace: &str, labels: &str) -> Result<(), Error> {
+    pub(crate) async fn delete_selected<R: Resource<DynamicType = ()>>(
+        &self,
+        namespace: &str,
+        labels: &str,
+    ) -> Result<(), Error> {
         let what = format!("DELETE {} in {namespace} with {labels}", R::kind(&()));
-        let request = Request::new(url::<R>(namespace)).delete_collection(&DeleteParams::default(), &ListParams::default().labels(labels));
+        let request = Request::new(url::<R>(namespace))
+            .delete_collection(&DeleteParams::default(), &ListParams::default().labels(labels));
         self.send::<Value>(what, request).await.map(|_| ())
     }
 

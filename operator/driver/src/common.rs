@@ -34,5 +34,8 @@ struct ConditionShape {
 /// Reads them; what is not there is not said.
 pub(crate) fn of(status: &Value) -> Common {
     let Ok(shape) = Shape::deserialize(status) else { return Common::default() };
-    Common { run_id: shape.run.map(|r| r.id), stored: shape.conditions.iter().any(|c| c.type_ == "HistoryStored" && c.status == "True") }
+    Common {
+        run_id: shape.run.map(|r| r.id),
+        stored: shape.conditions.iter().any(|c| c.type_ == "HistoryStored" && c.status == "True"),
+    }
 }

@@ -158,7 +158,10 @@ impl<K: Kind> Controller<K> {
     pub(crate) async fn pass(&self, guarded: Arc<DeserializeGuard<K::Cr>>) -> Result<Action, Error> {
         let started = Instant::now();
         let outcome = match &guarded.0 {
-            Ok(cr) => AssertUnwindSafe(reconcile(self, Arc::new(cr.clone()))).catch_unwind().await.unwrap_or_else(|p| Err(Error::Panicked(words(&*p)))),
+            Ok(cr) => AssertUnwindSafe(reconcile(self, Arc::new(cr.clone())))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|p| Err(Error::Panicked(words(&*p)))),
             Err(invalid) => Err(Error::Undecodable(invalid.error.clone())),
         };
         let outcome = self.park_if_needed(&guarded, outcome).await;
@@ -182,7 +185,11 @@ impl<K: Kind> Controller<K> {
     }
 
     /// Parks what cannot be handled. That is an outcome, and counted; the object waits for its next change.
-    async fn park_if_needed(&self, object: &DeserializeGuard<K::Cr>, outcome: Result<Next, Error>) -> Result<Next, Error> {
+    async fn park_if_needed(
+        &self,
+        object: &DeserializeGuard<K::Cr>,
+        outcome: Result<Next, Error>,
+    ) -> Result<Next, Error> {
         match outcome {
             Err(error @ (Error::Panicked(_) | Error::Undecodable(_))) => {
                 if matches!(error, Error::Panicked(_)) {
@@ -226,7 +233,10 @@ pub async fn run<K: Kind>(shared: Arc<Shared>, stop: impl Future<Output = ()> + 
     let controller = Arc::new(Controller::<K>::new(Arc::clone(&shared)));
     let (queue, requests) = mpsc::unbounded_channel();
     let (reader, writer) = store::<DeserializeGuard<K::Cr>>();
-    let objects = watcher::watcher(Api::<DeserializeGuard<K::Cr>>::all(shared.calls.client()), watcher::Config::default()).default_backoff().reflect(writer);
+    let objects =
+        watcher::watcher(Api::<DeserializeGuard<K::Cr>>::all(shared.calls.client()), watcher::Config::default())
+            .default_backoff()
+            .reflect(writer);
     let watch = async {
         let mut objects = pin!(objects);
         let mut listed = BTreeSet::new();
@@ -234,7 +244,9 @@ pub async fn run<K: Kind>(shared: Arc<Shared>, stop: impl Future<Output = ()> + 
             take(&controller, &queue, &mut listed, event);
         }
     };
-    let requests = futures::stream::unfold(requests, async |mut requests: mpsc::UnboundedReceiver<Key>| Some((requests.recv().await?, requests)));
+    let requests = futures::stream::unfold(requests, async |mut requests: mpsc::UnboundedReceiver<Key>| {
+        Some((requests.recv().await?, requests))
+    });
     let requests = requests
         .map(|key| Ok::<_, Infallible>(ObjectRef::<DeserializeGuard<K::Cr>>::new(&key.name).within(&key.namespace)))
         .take_until(stop);
@@ -264,7 +276,8 @@ fn take<K: Kind>(
 ) {
     let seen = |object: &DeserializeGuard<K::Cr>| {
         let meta = object.meta();
-        let key = Key { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() };
+        let key =
+            Key { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() };
         let wake = Wake { key, queue: queue.clone() };
         controller.shared.world.object_seen(&uid_of(object), wake.clone());
         wake.now();
@@ -295,9 +308,15 @@ fn log<K: Kind>(result: Ended<K::Cr>) {
     match result {
         Ok(_) | Err(ApplierError::ObjectNotFound(_)) => {}
         Err(ApplierError::ReconcilerFailed(error, object)) => match error.class() {
-            Class::Conflict | Class::Terminating => tracing::debug!(kind = K::KIND, %object, %error, "pass ended early"),
-            Class::Transient | Class::Blocked | Class::Invalid => tracing::warn!(kind = K::KIND, %object, class = error.class().as_str(), %error, "pass failed"),
+            Class::Conflict | Class::Terminating => {
+                tracing::debug!(kind = K::KIND, %object, %error, "pass ended early")
+            }
+            Class::Transient | Class::Blocked | Class::Invalid => {
+                tracing::warn!(kind = K::KIND, %object, class = error.class().as_str(), %error, "pass failed")
+            }
         },
-        Err(error @ (ApplierError::QueueError(_) | ApplierError::RunnerError(_))) => tracing::error!(kind = K::KIND, %error, "controller failed"),
+        Err(error @ (ApplierError::QueueError(_) | ApplierError::RunnerError(_))) => {
+            tracing::error!(kind = K::KIND, %error, "controller failed")
+        }
     }
 }

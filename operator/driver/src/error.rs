@@ -86,7 +86,11 @@ impl Error {
     pub fn is_absent(&self) -> bool {
         match self {
             Self::Refused { status, .. } => status.code == 404,
-            Self::NoAnswer { .. } | Self::Unsendable { .. } | Self::LeaseStale | Self::Panicked(_) | Self::Undecodable(_) => false,
+            Self::NoAnswer { .. }
+            | Self::Unsendable { .. }
+            | Self::LeaseStale
+            | Self::Panicked(_)
+            | Self::Undecodable(_) => false,
         }
     }
 }

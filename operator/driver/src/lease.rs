@@ -123,11 +123,16 @@ impl Elector {
             }
             match self.renew().await {
                 Ok(true) => {}
-                Ok(false) => return Ended::Lost(format!("the lease {} belongs to {}", self.settings.name, self.holder())),
+                Ok(false) => {
+                    return Ended::Lost(format!("the lease {} belongs to {}", self.settings.name, self.holder()));
+                }
                 Err(error) => tracing::warn!(%error, "the lease was not renewed, trying again"),
             }
             if self.leadership.age() >= self.settings.duration {
-                return Ended::Lost(format!("the lease {} was not renewed within {:?}", self.settings.name, self.settings.duration));
+                return Ended::Lost(format!(
+                    "the lease {} was not renewed within {:?}",
+                    self.settings.name, self.settings.duration
+                ));
             }
         }
     }
@@ -145,14 +150,23 @@ impl Elector {
     async fn attempt(&mut self) -> Result<bool, kube::Error> {
         let sent = since_boot();
         let Some(found) = self.limited(self.api.get_opt(&self.settings.name)).await? else {
-            let fresh = Lease { metadata: ObjectMeta { name: Some(self.settings.name.clone()), ..ObjectMeta::default() }, spec: Some(self.spec(0)) };
+            let fresh = Lease {
+                metadata: ObjectMeta { name: Some(self.settings.name.clone()), ..ObjectMeta::default() },
+                spec: Some(self.spec(0)),
+            };
             let made = self.limited(self.api.create(&PostParams::default(), &fresh)).await;
             return self.taken(made, sent);
         };
         self.look(found, sent);
         let Some((lease, since)) = self.seen.clone() else { return Ok(false) };
-        let length = lease.spec.as_ref().and_then(|s| s.lease_duration_seconds).and_then(|s| u64::try_from(s).ok()).map_or(self.settings.duration, Duration::from_secs);
-        let free = holder(&lease).is_none_or(|h| h == self.settings.identity) || since_boot().saturating_sub(since) > length;
+        let length = lease
+            .spec
+            .as_ref()
+            .and_then(|s| s.lease_duration_seconds)
+            .and_then(|s| u64::try_from(s).ok())
+            .map_or(self.settings.duration, Duration::from_secs);
+        let free =
+            holder(&lease).is_none_or(|h| h == self.settings.identity) || since_boot().saturating_sub(since) > length;
         if !free {
             return Ok(false);
         }
@@ -184,7 +198,11 @@ impl Elector {
 
     async fn release(&mut self) -> Ended {
         if let Some((lease, _)) = self.seen.clone() {
-            let spec = LeaseSpec { holder_identity: None, renew_time: Some(MicroTime(jiff::Timestamp::now())), ..lease.spec.clone().unwrap_or_default() };
+            let spec = LeaseSpec {
+                holder_identity: None,
+                renew_time: Some(MicroTime(jiff::Timestamp::now())),
+                ..lease.spec.clone().unwrap_or_default()
+            };
             if let Err(error) = self.put(&lease, spec).await {
                 tracing::info!(%error, "the lease was not given back; it runs out by itself");
             }
@@ -223,7 +241,8 @@ impl Elector {
     }
 
     fn look(&mut self, found: Lease, at: Duration) {
-        let same = self.seen.as_ref().is_some_and(|(l, _)| l.metadata.resource_version == found.metadata.resource_version);
+        let same =
+            self.seen.as_ref().is_some_and(|(l, _)| l.metadata.resource_version == found.metadata.resource_version);
         if !same {
             self.seen = Some((found, at));
         }

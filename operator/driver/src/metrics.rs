@@ -85,10 +85,18 @@ impl DriverMetrics {
         r.register("child_posts", "POSTs of children by outcome", self.posts.clone());
         r.register("fences", "POSTs of placeholders by outcome", self.fences.clone());
         r.register("status_patches", "Accepted status patches", self.status_patches.clone());
-        r.register("children_deleted", "Single pods deleted: stopped with their run, or void or over", self.strays.clone());
+        r.register(
+            "children_deleted",
+            "Single pods deleted: stopped with their run, or void or over",
+            self.strays.clone(),
+        );
         r.register("records_lost", "Records given up with their deleted objects", self.lost.clone());
         r.register("panics", "Panics caught in a pass", self.panics.clone());
-        r.register("records_deferred", "Record batches that found the channel full and are derived again later", self.full.clone());
+        r.register(
+            "records_deferred",
+            "Record batches that found the channel full and are derived again later",
+            self.full.clone(),
+        );
         r.register("watch_errors", "Watches that had to be started again, by resource", self.watch_errors.clone());
         r.register("reconcile_seconds", "Duration of a pass", self.seconds.clone());
     }

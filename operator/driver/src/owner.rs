@@ -42,6 +42,10 @@ impl Wake {
 struct Cached {
     fact: PodFact,
     version: u64,
+    /// The watch shows its changes.
+    watched: bool,
+    /// The watch has lost it, and it was not seen to end or to be deleted: only a GET knows whether it is gone.
+    doubtful: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -72,12 +76,15 @@ impl Owner {
         match self.pods.get(&name) {
             Some(known) if known.version > version => {}
             Some(_) | None => {
-                self.pods.insert(name, Cached { fact: pod.fact.clone(), version });
+                self.pods
+                    .insert(name, Cached { fact: pod.fact.clone(), version, watched: pod.watched, doubtful: false });
             }
         }
     }
 
     /// Takes a DELETED event: the last state is kept, marked as gone.
+    ///
+    /// The API server sends the same event when somebody takes away the label that the watch selects by.
     pub(crate) fn pod_deleted(&mut self, pod: &PodView) {
         match self.pods.get(&pod.fact.name) {
             Some(known) if known.version > pod.version() || known.fact.uid != pod.fact.uid => {}
@@ -88,16 +95,44 @@ impl Owner {
         }
     }
 
+    /// Pods of which only a GET can say how they are.
+    pub(crate) fn unclear(&self) -> Vec<String> {
+        let unclear = |p: &&Cached| p.doubtful || (!p.watched && !p.fact.gone && !p.fact.seen_to_end());
+        self.pods.values().filter(unclear).map(|p| p.fact.name.clone()).collect()
+    }
+
+    /// Takes the answer of such a GET.
+    pub(crate) fn cleared(&mut self, name: &str, found: Option<&PodView>) {
+        let Some(known) = self.pods.get_mut(name) else { return };
+        match found {
+            Some(pod) if pod.fact.uid == known.fact.uid => {
+                *known =
+                    Cached { fact: pod.fact.clone(), version: pod.version(), watched: pod.watched, doubtful: false }
+            }
+            Some(_) | None => {
+                known.fact.gone = true;
+                known.doubtful = false;
+            }
+        }
+    }
+
     /// Marks as gone what a complete list did not show.
     pub(crate) fn keep_listed(&mut self, listed: &BTreeSet<String>) -> bool {
-        let lost: Vec<String> = self.pods.values().filter(|p| !p.fact.gone && !listed.contains(&p.fact.uid)).map(|p| p.fact.name.clone()).collect();
+        let lost: Vec<String> = self
+            .pods
+            .values()
+            .filter(|p| !p.fact.gone && !listed.contains(&p.fact.uid))
+            .map(|p| p.fact.name.clone())
+            .collect();
         lost.iter().for_each(|name| self.lose(name));
         !lost.is_empty()
     }
 
     fn lose(&mut self, name: &str) {
         if let Some(pod) = self.pods.get_mut(name) {
-            pod.fact.gone = true;
+            let explained = pod.fact.seen_to_end() || pod.fact.deleting_at.is_some();
+            pod.fact.gone = explained;
+            pod.doubtful = !explained;
         }
     }
 
@@ -105,7 +140,10 @@ impl Owner {
     pub(crate) fn posted(&mut self, name: &str, run_id: &str, post: Post) -> bool {
         let before = self.posts.get(name);
         let news = before.is_none_or(|p| differs(&p.post, &post));
-        self.posts.insert(name.to_owned(), Posted { post, run_id: run_id.to_owned(), again_at: Instant::now() + REFUSED_PAUSE });
+        self.posts.insert(
+            name.to_owned(),
+            Posted { post, run_id: run_id.to_owned(), again_at: Instant::now() + REFUSED_PAUSE },
+        );
         news
     }
 
@@ -120,7 +158,8 @@ impl Owner {
 
     /// Whether it is known what holds that name.
     pub(crate) fn decided(&self, name: &str) -> bool {
-        self.pods.get(name).is_some_and(|p| !p.fact.gone) || self.posts.get(name).is_some_and(|p| matches!(p.post, Post::Stranger { .. }))
+        self.pods.get(name).is_some_and(|p| !p.fact.gone)
+            || self.posts.get(name).is_some_and(|p| matches!(p.post, Post::Stranger { .. }))
     }
 
     /// Whether nobody reads that log yet; from now on somebody does.
@@ -155,7 +194,7 @@ impl Owner {
 
     /// Whether there is nothing left but memory of what was.
     pub(crate) fn is_empty(&self) -> bool {
-        self.wake.is_none() && self.revisions.is_empty() && self.pods.values().all(|p| p.fact.gone)
+        self.wake.is_none() && self.revisions.is_empty() && self.pods.values().all(|p| p.fact.gone || p.doubtful)
     }
 
     pub(crate) fn facts(&self) -> Facts {
@@ -173,7 +212,9 @@ impl Owner {
 /// Whether two outcomes differ in more than when they were said.
 fn differs(a: &Post, b: &Post) -> bool {
     match (a, b) {
-        (Post::Refused(Refusal { code: a, reason: ra, .. }), Post::Refused(Refusal { code: b, reason: rb, .. })) => a != b || ra != rb,
+        (Post::Refused(Refusal { code: a, reason: ra, .. }), Post::Refused(Refusal { code: b, reason: rb, .. })) => {
+            a != b || ra != rb
+        }
         (a, b) => a != b,
     }
 }

@@ -1,12 +1,6 @@
 //! Objects that cannot be handled: they are parked with a reason, and all others go on.
 
-use crate::{
-    common,
-    controller::Controller,
-    error::Error,
-    owner::Key,
-    shared::Shared,
-};
+use crate::{common, controller::Controller, error::Error, owner::Key, shared::Shared};
 use hearth_crds::FINALIZER;
 use hearth_plan::{
     Kind, Record,
@@ -22,7 +16,8 @@ use std::sync::Arc;
 pub(crate) async fn park<K: Kind>(controller: &Controller<K>, meta: &ObjectMeta, message: &str) -> Result<(), Error> {
     let shared = &controller.shared;
     let uid = meta.uid.clone().unwrap_or_default();
-    let key = Key { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() };
+    let key =
+        Key { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() };
     if meta.deletion_timestamp.is_none() && controller.parked(&uid, meta.generation, message) {
         return Ok(());
     }
@@ -36,7 +31,8 @@ pub(crate) async fn park<K: Kind>(controller: &Controller<K>, meta: &ObjectMeta,
     let status = K::poisoned(old, generation, message, crate::clock::now());
     if old != Some(&status) {
         let version = text(&raw, "/metadata/resourceVersion").unwrap_or_default();
-        let _patched: Value = shared.calls.replace_status::<K::Cr, _>(&key.namespace, &key.name, version, &status).await?;
+        let _patched: Value =
+            shared.calls.replace_status::<K::Cr, _>(&key.namespace, &key.name, version, &status).await?;
         shared.metrics.status_patches.inc();
     }
     controller.park(&uid, generation, message);
@@ -45,7 +41,8 @@ pub(crate) async fn park<K: Kind>(controller: &Controller<K>, meta: &ObjectMeta,
 
 /// Stores what can be known of the object, and lets it go when the store has it.
 async fn release<K: Kind>(shared: &Arc<Shared>, uid: &str, key: &Key, raw: &Value) -> Result<(), Error> {
-    if !raw.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|f| f.iter().any(|f| f == FINALIZER)) {
+    if !raw.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|f| f.iter().any(|f| f == FINALIZER))
+    {
         return Ok(());
     }
     let records = K::salvage(raw, &shared.world.env());
@@ -54,18 +51,40 @@ async fn release<K: Kind>(shared: &Arc<Shared>, uid: &str, key: &Key, raw: &Valu
         Record::Step(_) | Record::Event(_) => None,
     });
     if let Some((run_id, seq)) = run {
-        let stored = shared.world.facts(uid, &key.namespace, &common::Common::default(), true).stored.get(&run_id).is_some_and(|s| *s >= seq);
+        let stored = shared
+            .world
+            .facts(uid, &key.namespace, &common::Common::default(), true)
+            .stored
+            .get(&run_id)
+            .is_some_and(|s| *s >= seq);
         if !stored {
-            let object = ObjectKey { kind: K::KIND.to_owned(), namespace: key.namespace.clone(), name: key.name.clone(), uid: uid.to_owned() };
+            let object = ObjectKey {
+                kind: K::KIND.to_owned(),
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+                uid: uid.to_owned(),
+            };
             let taken = shared.offer(RecordBatch { object, run_id, seq, last: true, records });
             // The acknowledgement wakes the object; a full channel is tried again by the error's pause.
-            return if taken { Ok(()) } else { Err(Error::NoAnswer { what: "storing what is left of the object".into(), cause: "the channel is full".into() }) };
+            return if taken {
+                Ok(())
+            } else {
+                Err(Error::NoAnswer {
+                    what: "storing what is left of the object".into(),
+                    cause: "the channel is full".into(),
+                })
+            };
         }
     }
     let meta: ObjectMeta = serde_json::from_value(raw.get("metadata").cloned().unwrap_or_default())
         .map_err(|e| Error::Unsendable { what: "releasing the object".into(), cause: e.to_string() })?;
     let patch = crate::actions::finalizer_patch(&meta, false);
-    shared.calls.patch::<K::Cr, Value>(&key.namespace, &key.name, &patch).await.map(|_| ()).or_else(|e| if e.is_absent() { Ok(()) } else { Err(e) })
+    shared
+        .calls
+        .patch::<K::Cr, Value>(&key.namespace, &key.name, &patch)
+        .await
+        .map(|_| ())
+        .or_else(|e| if e.is_absent() { Ok(()) } else { Err(e) })
 }
 
 fn text<'a>(object: &'a Value, path: &str) -> Option<&'a str> {
@@ -74,7 +93,8 @@ fn text<'a>(object: &'a Value, path: &str) -> Option<&'a str> {
 
 /// The words of a panic.
 pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    let text =
+        panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
     text.unwrap_or_else(|| "without words".to_owned())
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct PodView {
     meta: ObjectMeta,
     /// UID of the object that it belongs to.
     pub(crate) owner: Option<String>,
+    /// Whether it carries the label by which the watch knows it.
+    pub(crate) watched: bool,
     /// What decisions read.
     pub(crate) fact: PodFact,
 }
@@ -104,6 +106,7 @@ impl From<Raw> for PodView {
         let status = raw.status;
         let controller = controller_uid(&meta.owner_references);
         let labels = strings(&meta.labels);
+        let watched = labels.get(label::MANAGED_BY).is_some_and(|v| v == label::MANAGED_BY_VALUE);
         let reason = text(status.get("reason"));
         let disruption = condition(&status, "DisruptionTarget", "True");
         let fact = PodFact {
@@ -124,10 +127,15 @@ impl From<Raw> for PodView {
             disruption,
             container: container(&status),
             image_id: text(status.pointer("/containerStatuses/0/imageID")),
-            labels: labels.iter().filter(|(k, _)| k.starts_with("hearth.dev/")).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            // One that the watch cannot see counts as one without labels, so that it gets them all back.
+            labels: labels
+                .iter()
+                .filter(|(k, _)| watched && k.starts_with("hearth.dev/"))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
         };
         let owner = controller.or_else(|| labels.get(label::OWNER_UID).cloned());
-        Self { meta: slim_meta(&meta), owner, fact }
+        Self { meta: slim_meta(&meta), owner, watched, fact }
     }
 }
 
@@ -179,7 +187,9 @@ fn phase(status: &Value) -> PodPhase {
 
 /// Reason and message of a condition that has that status.
 fn condition(status: &Value, type_: &str, wanted: &str) -> Option<(String, String)> {
-    let is = |c: &&Value| c.get("type").and_then(Value::as_str) == Some(type_) && c.get("status").and_then(Value::as_str) == Some(wanted);
+    let is = |c: &&Value| {
+        c.get("type").and_then(Value::as_str) == Some(type_) && c.get("status").and_then(Value::as_str) == Some(wanted)
+    };
     let found = status.get("conditions")?.as_array()?.iter().find(is)?;
     Some((text(found.get("reason")).unwrap_or_default(), text(found.get("message")).unwrap_or_default()))
 }

@@ -2,9 +2,9 @@
 
 use crate::{
     error::{Error, is_terminating},
-    stop_here,
     pods::PodView,
     shared::Shared,
+    stop_here,
 };
 use futures::{StreamExt, stream};
 use hearth_plan::{Post, Start, facts::Refusal};
@@ -56,7 +56,10 @@ impl Shared {
     /// Posts all of them, some at a time.
     pub(crate) async fn create(&self, parent: &Parent, starts: &[Start], body: Body) -> Round {
         let creates: Vec<_> = starts.iter().map(|start| self.create_one(parent, start, body)).collect();
-        stream::iter(creates).buffer_unordered(self.settings.posts.max(1)).fold(Round::default(), async |all, one| all.merge(one)).await
+        stream::iter(creates)
+            .buffer_unordered(self.settings.posts.max(1))
+            .fold(Round::default(), async |all, one| all.merge(one))
+            .await
     }
 
     async fn create_one(&self, parent: &Parent, start: &Start, body: Body) -> Round {
@@ -107,7 +110,13 @@ impl Shared {
                 self.identify(parent, start, name).await
             }
             Err(Error::Refused { status, what }) if is_definite(&status) => {
-                tracing::warn!(namespace = parent.namespace, name, code = status.code, message = status.message, "{what} was refused");
+                tracing::warn!(
+                    namespace = parent.namespace,
+                    name,
+                    code = status.code,
+                    message = status.message,
+                    "{what} was refused"
+                );
                 self.metrics.post("refused");
                 self.note(parent, start, name, refusal(&status))
             }
@@ -144,6 +153,15 @@ impl Shared {
         }
     }
 
+    /// Asks for the pods that the watch has lost without a reason that was seen. Answers whether one must be asked for again.
+    pub(crate) async fn clear_up(&self, parent: &Parent) -> Result<bool, Error> {
+        for name in self.world.with_known(&parent.uid, |o| o.unclear()).unwrap_or_default() {
+            let found: Option<PodView> = self.calls.get::<Pod, _>(&parent.namespace, &name).await?;
+            self.world.with_known(&parent.uid, |o| o.cleared(&name, found.as_ref()));
+        }
+        Ok(self.world.with_known(&parent.uid, |o| !o.unclear().is_empty()).unwrap_or_default())
+    }
+
     /// One quorum GET says by what a name is taken.
     async fn identify(&self, parent: &Parent, start: &Start, name: &str) -> Round {
         match self.calls.get::<Pod, PodView>(&parent.namespace, name).await {
@@ -173,5 +191,10 @@ fn is_definite(status: &Status) -> bool {
 }
 
 fn refusal(status: &Status) -> Post {
-    Post::Refused(Refusal { code: status.code, reason: status.reason.clone(), message: status.message.clone(), at: crate::clock::now() })
+    Post::Refused(Refusal {
+        code: status.code,
+        reason: status.reason.clone(),
+        message: status.message.clone(),
+        at: crate::clock::now(),
+    })
 }

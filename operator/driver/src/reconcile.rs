@@ -5,10 +5,9 @@ use crate::{
     common::{self, Common},
     controller::Controller,
     error::Error,
-    stop_here,
     park::words,
     post::{Body, Parent, Round},
-    records,
+    records, stop_here,
 };
 use hearth_plan::{
     Accepted, Facts, Kind, Plan,
@@ -20,6 +19,9 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+
+/// How often a pod is asked for that the watch does not show.
+const UNWATCHED: Duration = Duration::from_secs(5);
 
 /// When the object is looked at next, if nothing happens before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub(crate) enum Next {
 pub(crate) async fn reconcile<K: Kind>(controller: &Controller<K>, seen: Arc<K::Cr>) -> Result<Next, Error> {
     let shared = &controller.shared;
     let cr = controller.newest(seen);
-    let pass = Pass::gather(controller, &cr);
+    let pass = Pass::gather(controller, &cr).await?;
     let plan = pass.decide(&cr)?;
     let (changed, prepared) = shared.before(&*cr, &pass.parent, &plan.actions).await?;
     let cr = changed.map_or(cr, |c| controller.wrote(c));
@@ -56,19 +58,24 @@ struct Pass<'a, K: Kind> {
     controller: &'a Controller<K>,
     parent: Parent,
     facts: Facts,
+    /// Some pod must be asked for again soon, since the watch does not show it.
+    unwatched: bool,
     env: Arc<Env>,
 }
 
 impl<'a, K: Kind> Pass<'a, K> {
-    fn gather(controller: &'a Controller<K>, cr: &K::Cr) -> Self {
+    async fn gather(controller: &'a Controller<K>, cr: &K::Cr) -> Result<Self, Error> {
         let shared = &controller.shared;
         let meta = cr.meta();
-        let parent = Parent { uid: meta.uid.clone().unwrap_or_default(), namespace: meta.namespace.clone().unwrap_or_default() };
-        let common = K::status(cr).and_then(|s| serde_json::to_value(s).ok()).map_or_else(Common::default, |s| common::of(&s));
+        let parent =
+            Parent { uid: meta.uid.clone().unwrap_or_default(), namespace: meta.namespace.clone().unwrap_or_default() };
+        let common =
+            K::status(cr).and_then(|s| serde_json::to_value(s).ok()).map_or_else(Common::default, |s| common::of(&s));
+        let unwatched = shared.clear_up(&parent).await?;
         let store_up = *shared.store_up.borrow();
         let facts = shared.world.facts(&parent.uid, &parent.namespace, &common, store_up);
         controller.note_common(&parent.uid, &common);
-        Self { controller, parent, facts, env: shared.world.env() }
+        Ok(Self { controller, parent, facts, unwatched, env: shared.world.env() })
     }
 
     /// The pure part. A panic in it is an error like any other.
@@ -86,16 +93,26 @@ impl<'a, K: Kind> Pass<'a, K> {
     }
 
     /// The one write that carries facts and intents. What comes back is what was accepted.
-    async fn write_status(&self, cr: Arc<K::Cr>, status: Option<&K::Status>) -> Result<(Arc<K::Cr>, Option<K::Status>, Option<Accepted<K::Status>>), Error> {
+    async fn write_status(
+        &self,
+        cr: Arc<K::Cr>,
+        status: Option<&K::Status>,
+    ) -> Result<(Arc<K::Cr>, Option<K::Status>, Option<Accepted<K::Status>>), Error> {
         let old = K::status(&cr).cloned();
         let Some(status) = status else {
             let accepted = old.clone().map(Accepted::by_server);
             return Ok((cr, old, accepted));
         };
         let meta = cr.meta();
-        let (name, version) = (meta.name.as_deref().unwrap_or_default(), meta.resource_version.as_deref().unwrap_or_default());
+        let (name, version) =
+            (meta.name.as_deref().unwrap_or_default(), meta.resource_version.as_deref().unwrap_or_default());
         stop_here!("before-patch");
-        let answer: K::Cr = self.controller.shared.calls.replace_status::<K::Cr, _>(&self.parent.namespace, name, version, status).await?;
+        let answer: K::Cr = self
+            .controller
+            .shared
+            .calls
+            .replace_status::<K::Cr, _>(&self.parent.namespace, name, version, status)
+            .await?;
         stop_here!("after-patch");
         self.controller.shared.metrics.status_patches.inc();
         let cr = self.controller.wrote(answer);
@@ -104,7 +121,13 @@ impl<'a, K: Kind> Pass<'a, K> {
     }
 
     /// Creates what the accepted status intends, or the placeholders in their stead.
-    async fn create(&self, cr: &K::Cr, accepted: &Accepted<K::Status>, intents: &[Intent], body: Body) -> Result<Round, Error> {
+    async fn create(
+        &self,
+        cr: &K::Cr,
+        accepted: &Accepted<K::Status>,
+        intents: &[Intent],
+        body: Body,
+    ) -> Result<Round, Error> {
         if intents.is_empty() {
             return Ok(Round::default());
         }
@@ -113,7 +136,13 @@ impl<'a, K: Kind> Pass<'a, K> {
     }
 
     /// Rows of what changed; or all of them, once after a start and whenever the channel was full.
-    fn record(&self, cr: &K::Cr, old: Option<&K::Status>, accepted: &Accepted<K::Status>, patched: bool) -> Result<(), Error> {
+    fn record(
+        &self,
+        cr: &K::Cr,
+        old: Option<&K::Status>,
+        accepted: &Accepted<K::Status>,
+        patched: bool,
+    ) -> Result<(), Error> {
         let due = self.controller.take_due(&self.parent.uid);
         let mut taken = true;
         if patched || due {
@@ -147,7 +176,8 @@ impl<'a, K: Kind> Pass<'a, K> {
             return Ok(Next::Now);
         }
         let offer = self.controller.is_due(&self.parent.uid).then_some(records::AGAIN);
-        let soonest = [plan.requeue, round.again, offer].into_iter().flatten().min();
+        let unwatched = self.unwatched.then_some(UNWATCHED);
+        let soonest = [plan.requeue, round.again, offer, unwatched].into_iter().flatten().min();
         Ok(soonest.map_or(Next::Event, Next::After))
     }
 }

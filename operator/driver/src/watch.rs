@@ -22,21 +22,36 @@ fn ours() -> Config {
 pub(crate) async fn pods(client: Client, world: &World, metrics: &DriverMetrics) {
     let stream = watcher::watcher(Api::<PodView>::all(client), ours()).default_backoff();
     let uid = |p: &PodView| p.fact.uid.clone();
-    follow("pods", stream, metrics, uid, |p| world.pod_seen(p), |p| world.pod_deleted(p), |l| world.pods_listed(l)).await;
+    follow("pods", stream, metrics, uid, |p| world.pod_seen(p), |p| world.pod_deleted(p), |l| world.pods_listed(l))
+        .await;
 }
 
 /// Follows our ControllerRevisions for ever.
 pub(crate) async fn revisions(client: Client, world: &World, metrics: &DriverMetrics) {
     let stream = watcher::watcher(Api::<RevisionView>::all(client), ours()).default_backoff();
     let uid = |r: &RevisionView| r.fact.uid.clone();
-    follow("controllerrevisions", stream, metrics, uid, |r| world.revision_seen(r), |r| world.revision_deleted(r), |l| world.revisions_listed(l)).await;
+    follow(
+        "controllerrevisions",
+        stream,
+        metrics,
+        uid,
+        |r| world.revision_seen(r),
+        |r| world.revision_deleted(r),
+        |l| world.revisions_listed(l),
+    )
+    .await;
 }
 
 /// Follows the metadata of namespaces for ever.
 pub(crate) async fn namespaces(client: Client, world: &World, metrics: &DriverMetrics) {
-    let stream = watcher::watcher(Api::<PartialObjectMeta<Namespace>>::all(client), Config::default()).default_backoff();
+    let stream =
+        watcher::watcher(Api::<PartialObjectMeta<Namespace>>::all(client), Config::default()).default_backoff();
     let seen = |n: &PartialObjectMeta<Namespace>| {
-        world.namespace_seen(&n.name_any(), n.metadata.uid.as_deref().unwrap_or_default(), n.metadata.deletion_timestamp.is_some());
+        world.namespace_seen(
+            &n.name_any(),
+            n.metadata.uid.as_deref().unwrap_or_default(),
+            n.metadata.deletion_timestamp.is_some(),
+        );
     };
     let gone = |n: &PartialObjectMeta<Namespace>| world.namespace_gone(&n.name_any());
     follow("namespaces", stream, metrics, ResourceExt::name_any, seen, gone, |l| world.namespaces_listed(l)).await;

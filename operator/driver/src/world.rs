@@ -183,7 +183,8 @@ impl World {
     pub(crate) fn namespace_seen(&self, name: &str, uid: &str, terminating: bool) {
         let mut inner = self.lock();
         inner.namespace_uids.insert(name.to_owned(), uid.to_owned());
-        let changed = if terminating { inner.terminating.insert(name.to_owned()) } else { inner.terminating.remove(name) };
+        let changed =
+            if terminating { inner.terminating.insert(name.to_owned()) } else { inner.terminating.remove(name) };
         if changed {
             let inside = |w: &&Wake| w.key.namespace == name;
             inner.owners.values().filter_map(|o| o.wake.as_ref()).filter(inside).for_each(Wake::now);

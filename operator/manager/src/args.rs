@@ -108,7 +108,12 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn run_as(text: &str) -> Result<RunAs, String> {
     match text {
         "unset" => Ok(RunAs(None)),
-        id => id.parse().ok().filter(|id| *id >= 0).map(|id| RunAs(Some(id))).ok_or_else(|| format!("{id}: write a user id, or unset")),
+        id => id
+            .parse()
+            .ok()
+            .filter(|id| *id >= 0)
+            .map(|id| RunAs(Some(id)))
+            .ok_or_else(|| format!("{id}: write a user id, or unset")),
     }
 }
 
@@ -128,15 +133,32 @@ mod tests {
 
     #[test]
     fn what_the_chart_writes_is_understood() {
-        let cli = parse(&["--database-url=postgres://x", "--namespace=h", "--cluster-tokens=false", "--history-on-delete=Release", "--history-release-after=1h", "--run-as=unset", "--log-format=json"]).unwrap();
+        let cli = parse(&[
+            "--database-url=postgres://x",
+            "--namespace=h",
+            "--cluster-tokens=false",
+            "--history-on-delete=Release",
+            "--history-release-after=1h",
+            "--run-as=unset",
+            "--log-format=json",
+        ])
+        .unwrap();
         assert_eq!((cli.run.run_as, cli.run.cluster_tokens), (RunAs(None), false));
         assert_eq!(cli.run.history_release_after, Some(Duration::from_secs(3600)));
-        assert!(matches!(parse(&["uninstall", "--namespace=h", "--deployment=hearth", "--timeout=2m"]).unwrap().task, Some(Task::Uninstall(_))));
+        assert!(matches!(
+            parse(&["uninstall", "--namespace=h", "--deployment=hearth", "--timeout=2m"]).unwrap().task,
+            Some(Task::Uninstall(_))
+        ));
     }
 
     #[test]
     fn what_cannot_work_is_refused() {
-        for bad in [&["--database-url=x", "--history-on-delete=Release"][..], &["--database-url=x", "--run-as=-1"], &["--database-url=x", "--run-as=root"], &["--database-url=x", "--lease-duration=soon"]] {
+        for bad in [
+            &["--database-url=x", "--history-on-delete=Release"][..],
+            &["--database-url=x", "--run-as=-1"],
+            &["--database-url=x", "--run-as=root"],
+            &["--database-url=x", "--lease-duration=soon"],
+        ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -86,9 +86,26 @@ async fn run(args: RunArgs) -> Result<()> {
     driver_metrics.register(&mut registry);
     let api_metrics = ApiMetrics::register(&mut registry);
     let (stop, stopping) = watch::channel(false);
-    let config = ApiConfig { addr: args.api_addr, namespace: args.namespace.clone(), service: "hearth".to_owned(), cluster_tokens: args.cluster_tokens };
-    let mut plain = tokio::spawn(hearth_api::serve_plain(args.metrics_addr, Arc::new(registry), health.clone(), stopped(stopping.clone())));
-    let mut api = tokio::spawn(hearth_api::serve(config, client.clone(), store.clone(), health.clone(), api_metrics, stopped(stopping.clone())));
+    let config = ApiConfig {
+        addr: args.api_addr,
+        namespace: args.namespace.clone(),
+        service: "hearth".to_owned(),
+        cluster_tokens: args.cluster_tokens,
+    };
+    let mut plain = tokio::spawn(hearth_api::serve_plain(
+        args.metrics_addr,
+        Arc::new(registry),
+        health.clone(),
+        stopped(stopping.clone()),
+    ));
+    let mut api = tokio::spawn(hearth_api::serve(
+        config,
+        client.clone(),
+        store.clone(),
+        health.clone(),
+        api_metrics,
+        stopped(stopping.clone()),
+    ));
     health.set("leader", PartState::Standby);
     health.set_ready(true);
     let lead = lead(&args, client, store, health, driver_metrics, history_metrics, stopping);
@@ -198,7 +215,9 @@ fn settings(args: &RunArgs) -> Settings {
 
 fn dsn(args: &RunArgs) -> Result<String> {
     match (&args.database_url_file, &args.database_url) {
-        (Some(file), _) => Ok(std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?.trim().to_owned()),
+        (Some(file), _) => {
+            Ok(std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?.trim().to_owned())
+        }
         (None, Some(url)) => Ok(url.trim().to_owned()),
         (None, None) => anyhow::bail!("no database: give HEARTH_DATABASE_URL or --database-url-file"),
     }

@@ -61,7 +61,9 @@ pub enum UninstallError {
         source: kube::Error,
     },
     /// Some objects keep the finalizer.
-    #[error("{0} objects keep our finalizer: the log names them; run the hook again, or patch their metadata.finalizers")]
+    #[error(
+        "{0} objects keep our finalizer: the log names them; run the hook again, or patch their metadata.finalizers"
+    )]
     Kept(usize),
 }
 
@@ -179,9 +181,8 @@ async fn release(
     for _ in 0..TRIES {
         let others: Vec<&String> = object.finalizers().iter().filter(|one| *one != FINALIZER).collect();
         // With the resourceVersion that was read: a list that somebody else changed since is not overwritten.
-        let patch = Patch::Merge(
-            json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": others}}),
-        );
+        let patch =
+            Patch::Merge(json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": others}}));
         match api.patch_metadata(&name, &PatchParams::default(), &patch).await {
             Ok(_) => return Ok(()),
             Err(error) if is_not_found(&error) => return Ok(()),
@@ -197,10 +198,7 @@ async fn release(
 }
 
 /// The object as it is now, by a list of one: the hook may list, not get.
-async fn again(
-    api: &Api<DynamicObject>,
-    name: &str,
-) -> Result<Option<PartialObjectMeta<DynamicObject>>, kube::Error> {
+async fn again(api: &Api<DynamicObject>, name: &str) -> Result<Option<PartialObjectMeta<DynamicObject>>, kube::Error> {
     let list = api.list_metadata(&ListParams::default().fields(&format!("metadata.name={name}"))).await?;
     Ok(list.items.into_iter().next())
 }

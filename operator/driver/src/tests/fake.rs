@@ -101,7 +101,10 @@ impl Kind for Fake {
 
     fn plan(cr: &FakeCr, facts: &Facts, _env: &Env, _now: Time) -> Plan<FakeStatus> {
         assert!(!cr.spec.panic, "planned to panic");
-        let mut plan = Plan { actions: cr.spec.actions.iter().map(|a| (action(a), Reason::Completed)).collect(), ..Plan::default() };
+        let mut plan = Plan {
+            actions: cr.spec.actions.iter().map(|a| (action(a), Reason::Completed)).collect(),
+            ..Plan::default()
+        };
         if facts.namespace_terminating {
             return plan;
         }
@@ -116,7 +119,9 @@ impl Kind for Fake {
         match facts.child(&pod_name(run.attempt)) {
             Child::Unknown | Child::Unseen(Post::Uncertain) => plan.fences = vec![intent(run.attempt)],
             Child::Unseen(Post::Refused(_)) => plan.intents = vec![intent(run.attempt)],
-            Child::Unseen(Post::Stranger { what }) => plan.status = Some(status(run.attempt, run.seq + 1, vec![what.clone()])),
+            Child::Unseen(Post::Stranger { what }) => {
+                plan.status = Some(status(run.attempt, run.seq + 1, vec![what.clone()]))
+            }
             Child::Unseen(Post::Created) => {}
             Child::Seen(pod) if pod.placeholder => {
                 plan.status = Some(status(run.attempt + 1, run.seq + 1, vec![]));
@@ -128,7 +133,13 @@ impl Kind for Fake {
         plan
     }
 
-    fn starts(cr: &FakeCr, accepted: &Accepted<FakeStatus>, intents: &[Intent], _facts: &Facts, _env: &Env) -> Vec<Start> {
+    fn starts(
+        cr: &FakeCr,
+        accepted: &Accepted<FakeStatus>,
+        intents: &[Intent],
+        _facts: &Facts,
+        _env: &Env,
+    ) -> Vec<Start> {
         let body = |i: &Intent, gate: bool| -> Pod {
             let gates = if gate { json!([{"name": FENCE_GATE}]) } else { json!([]) };
             serde_json::from_value(json!({"metadata": {"name": pod_name(i.attempt), "namespace": cr.metadata.namespace}, "spec": {"containers": [], "schedulingGates": gates}})).unwrap()
@@ -136,7 +147,13 @@ impl Kind for Fake {
         intents.iter().filter_map(|i| Start::new(accepted, i.clone(), body(i, false), body(i, true))).collect()
     }
 
-    fn records(cr: &FakeCr, old: Option<&FakeStatus>, accepted: &Accepted<FakeStatus>, _facts: &Facts, _env: &Env) -> Option<RecordBatch> {
+    fn records(
+        cr: &FakeCr,
+        old: Option<&FakeStatus>,
+        accepted: &Accepted<FakeStatus>,
+        _facts: &Facts,
+        _env: &Env,
+    ) -> Option<RecordBatch> {
         let run = accepted.status().run.clone()?;
         let row = EventRow {
             run_id: run.id.clone(),
@@ -147,7 +164,8 @@ impl Kind for Fake {
             reason: None,
             message: None,
         };
-        let object = ObjectKey { kind: "Fake".into(), namespace: "ns".into(), name: "a".into(), uid: cr.metadata.uid.clone()? };
+        let object =
+            ObjectKey { kind: "Fake".into(), namespace: "ns".into(), name: "a".into(), uid: cr.metadata.uid.clone()? };
         Some(RecordBatch { object, run_id: run.id, seq: run.seq, last: false, records: vec![Record::Event(row)] })
     }
 

@@ -6,7 +6,13 @@ const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/system/leases/l";
 
 fn elector(duration: Duration) -> (Elector, Api) {
     let (service, handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
-    let settings = LeaseSettings { namespace: "system".into(), name: "l".into(), identity: "me".into(), duration, request_timeout: duration / 3 };
+    let settings = LeaseSettings {
+        namespace: "system".into(),
+        name: "l".into(),
+        identity: "me".into(),
+        duration,
+        request_timeout: duration / 3,
+    };
     (Elector::new(Client::new(service, "default"), settings), Api(handle))
 }
 

@@ -9,7 +9,7 @@ use crate::{
     DriverMetrics, Settings, Shared,
     calls::Calls,
     controller::Controller,
-    lease::{LeaseSettings, Leadership},
+    lease::{Leadership, LeaseSettings},
     world::World,
 };
 use fake::{Fake, FakeCr};
@@ -48,7 +48,10 @@ struct Asked {
 
 impl Api {
     async fn next(&mut self) -> Asked {
-        let (request, answer) = tokio::time::timeout(Duration::from_secs(5), self.0.next_request()).await.expect("a request within 5 s").expect("an open client");
+        let (request, answer) = tokio::time::timeout(Duration::from_secs(5), self.0.next_request())
+            .await
+            .expect("a request within 5 s")
+            .expect("an open client");
         let (parts, body) = request.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
@@ -72,7 +75,9 @@ impl Api {
 
 impl Asked {
     fn answer(self, code: u16, body: &Value) -> Value {
-        self.answer.send_response(Response::builder().status(code).body(Body::from(serde_json::to_vec(body).unwrap())).unwrap());
+        self.answer.send_response(
+            Response::builder().status(code).body(Body::from(serde_json::to_vec(body).unwrap())).unwrap(),
+        );
         self.body
     }
 
@@ -163,7 +168,7 @@ fn running(attempt: u32, seq: i64) -> Value {
 fn pod(name: &str, owner: Option<&str>, version: u32, gated: bool) -> Value {
     let owners = owner.map(|uid| json!([{"apiVersion": "hearth.dev/v1alpha1", "kind": "Fake", "name": "a", "uid": uid, "controller": true}]));
     json!({
-        "metadata": {"name": name, "namespace": "ns", "uid": format!("{name}-uid"), "resourceVersion": version.to_string(), "ownerReferences": owners.unwrap_or(Value::Null), "labels": {"hearth.dev/run-id": "run-1"}},
+        "metadata": {"name": name, "namespace": "ns", "uid": format!("{name}-uid"), "resourceVersion": version.to_string(), "ownerReferences": owners.unwrap_or(Value::Null), "labels": {"hearth.dev/run-id": "run-1", "app.kubernetes.io/managed-by": "hearth"}},
         "spec": {"schedulingGates": if gated { json!([{"name": "hearth.dev/fenced"}]) } else { json!([]) }},
         "status": {"phase": "Pending"},
     })

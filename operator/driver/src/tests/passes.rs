@@ -73,7 +73,10 @@ async fn creates_follow_what_was_accepted_not_what_was_sent() {
     let pass = reconcile(&b.controller, cr(&object(5, &[FINALIZER], &json!({}), None)));
     let serve = async {
         // The server returns a status that intends another attempt.
-        b.server.expect(Method::PATCH, STATUS).await.answer(200, &object(6, &[FINALIZER], &json!({}), Some(running(9, 1))));
+        b.server
+            .expect(Method::PATCH, STATUS)
+            .await
+            .answer(200, &object(6, &[FINALIZER], &json!({}), Some(running(9, 1))));
         b.server.is_quiet();
     };
     let (next, ()) = tokio::join!(pass, serve);
@@ -87,7 +90,10 @@ async fn our_own_write_is_newer_than_the_cache() {
     let old = object(5, &[FINALIZER], &json!({}), None);
     let pass = reconcile(&b.controller, cr(&old));
     let serve = async {
-        b.server.expect(Method::PATCH, STATUS).await.answer(200, &object(6, &[FINALIZER], &json!({}), Some(running(1, 1))));
+        b.server
+            .expect(Method::PATCH, STATUS)
+            .await
+            .answer(200, &object(6, &[FINALIZER], &json!({}), Some(running(1, 1))));
         b.server.expect(Method::POST, PODS).await.answer(201, &pod("pod-1", Some("uid-a"), 7, false));
     };
     tokio::join!(pass, serve).0.unwrap();
@@ -109,7 +115,9 @@ async fn a_full_channel_makes_the_rows_due_again() {
     assert_eq!(next, Next::After(crate::records::AGAIN), "the channel was full");
     b.rows.try_recv().unwrap();
     reconcile(&b.controller, Arc::clone(&same)).await.unwrap();
-    let Some(hearth_plan::Record::Event(row)) = b.rows.try_recv().unwrap().records.pop() else { panic!("an event row") };
+    let Some(hearth_plan::Record::Event(row)) = b.rows.try_recv().unwrap().records.pop() else {
+        panic!("an event row")
+    };
     assert_eq!(row.transition, "all", "derived without an old status");
     assert_eq!(reconcile(&b.controller, same).await.unwrap(), Next::After(Duration::from_secs(60)));
     assert!(b.rows.try_recv().is_err(), "offered once");
@@ -149,7 +157,10 @@ async fn deletes_carry_the_uid_and_a_lost_race_is_success() {
 async fn the_finalizer_stays_when_something_before_it_failed() {
     let mut b = bench();
     b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-a"), 7, false)).unwrap());
-    let pass = reconcile(&b.controller, cr(&object(6, &[FINALIZER], &json!({"actions": ["delete-pod", "release"]}), Some(running(1, 1)))));
+    let pass = reconcile(
+        &b.controller,
+        cr(&object(6, &[FINALIZER], &json!({"actions": ["delete-pod", "release"]}), Some(running(1, 1)))),
+    );
     let serve = async {
         b.server.expect(Method::DELETE, "/api/v1/namespaces/ns/pods/old").await.refuse(500, "InternalError", "etcd");
     };
@@ -161,11 +172,21 @@ async fn the_finalizer_stays_when_something_before_it_failed() {
 async fn a_run_goes_in_one_request_and_its_placeholders_stay() {
     let mut b = bench();
     b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-a"), 7, false)).unwrap());
-    let pass = reconcile(&b.controller, cr(&object(6, &[FINALIZER], &json!({"actions": ["delete-run"]}), Some(running(1, 1)))));
+    let pass = reconcile(
+        &b.controller,
+        cr(&object(6, &[FINALIZER], &json!({"actions": ["delete-run"]}), Some(running(1, 1)))),
+    );
     let serve = async {
         let asked = b.server.next().await;
         assert_eq!(asked.method, Method::DELETE);
-        let selector = asked.path.split("labelSelector=").nth(1).unwrap().replace("%3D", "=").replace("%2C", ",").replace("%2F", "/");
+        let selector = asked
+            .path
+            .split("labelSelector=")
+            .nth(1)
+            .unwrap()
+            .replace("%3D", "=")
+            .replace("%2C", ",")
+            .replace("%2F", "/");
         assert_eq!(selector, "app.kubernetes.io/managed-by=hearth,hearth.dev/run-id=run-1,hearth.dev/role=attempt");
         asked.answer(200, &json!({"kind": "PodList", "items": []}));
     };
@@ -177,7 +198,8 @@ async fn a_run_goes_in_one_request_and_its_placeholders_stay() {
 async fn an_event_that_cannot_be_written_holds_nothing_up() {
     let mut b = bench();
     b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-a"), 7, false)).unwrap());
-    let pass = reconcile(&b.controller, cr(&object(6, &[FINALIZER], &json!({"actions": ["event"]}), Some(running(1, 1)))));
+    let pass =
+        reconcile(&b.controller, cr(&object(6, &[FINALIZER], &json!({"actions": ["event"]}), Some(running(1, 1)))));
     let serve = async {
         let asked = b.server.expect(Method::POST, "/api/v1/namespaces/ns/events").await;
         let event = asked.refuse(403, "Forbidden", "no");

@@ -31,7 +31,10 @@ impl Bench {
         let new = cr(&object(5, &["hearth.dev/record"], &json!({}), None));
         let pass = reconcile(&self.controller, new);
         let serve = async {
-            self.server.expect(Method::PATCH, STATUS).await.answer(200, &object(6, &["hearth.dev/record"], &json!({}), Some(running(1, 1))));
+            self.server
+                .expect(Method::PATCH, STATUS)
+                .await
+                .answer(200, &object(6, &["hearth.dev/record"], &json!({}), Some(running(1, 1))));
             answer(self.server.expect(Method::POST, PODS).await);
         };
         tokio::join!(pass, serve).0
@@ -40,17 +43,22 @@ impl Bench {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_a_fact_and_is_tried_again_after_a_pause() {
-    for (code, reason) in [(400, "BadRequest"), (403, "Forbidden"), (409, "Conflict"), (422, "Invalid"), (429, "TooManyRequests")] {
+    for (code, reason) in
+        [(400, "BadRequest"), (403, "Forbidden"), (409, "Conflict"), (422, "Invalid"), (429, "TooManyRequests")]
+    {
         let mut b = bench();
         let next = b.start(|post| drop(post.refuse(code, reason, "no room"))).await;
         assert_eq!(next.unwrap(), Next::Now, "{code}: the decision says so in a condition");
         let Some(Post::Refused(refusal)) = b.child() else { panic!("{code} is a refusal") };
         assert_eq!((refusal.code, refusal.reason.as_str()), (code, reason));
-        let Next::After(pause) = reconcile(&b.controller, b.intended()).await.unwrap() else { panic!("{code}: a pause") };
+        let Next::After(pause) = reconcile(&b.controller, b.intended()).await.unwrap() else {
+            panic!("{code}: a pause")
+        };
         b.server.is_quiet();
         tokio::time::advance(pause).await;
         let pass = reconcile(&b.controller, b.intended());
-        let serve = async { b.server.expect(Method::POST, PODS).await.answer(201, &pod("pod-1", Some("uid-a"), 9, false)) };
+        let serve =
+            async { b.server.expect(Method::POST, PODS).await.answer(201, &pod("pod-1", Some("uid-a"), 9, false)) };
         tokio::join!(pass, serve).0.unwrap();
         assert!(b.sees(false, false), "{code}");
     }
@@ -86,12 +94,17 @@ async fn no_answer_in_time_is_unclear() {
 
 #[tokio::test]
 async fn a_taken_name_is_looked_up_once() {
-    for (owner, gated, ours) in [(Some("uid-a"), false, true), (Some("uid-a"), true, true), (Some("uid-b"), false, false), (None, false, false)] {
+    for (owner, gated, ours) in
+        [(Some("uid-a"), false, true), (Some("uid-a"), true, true), (Some("uid-b"), false, false), (None, false, false)]
+    {
         let mut b = bench();
         let new = cr(&object(5, &["hearth.dev/record"], &json!({}), None));
         let pass = reconcile(&b.controller, new);
         let serve = async {
-            b.server.expect(Method::PATCH, STATUS).await.answer(200, &object(6, &["hearth.dev/record"], &json!({}), Some(running(1, 1))));
+            b.server
+                .expect(Method::PATCH, STATUS)
+                .await
+                .answer(200, &object(6, &["hearth.dev/record"], &json!({}), Some(running(1, 1))));
             b.server.expect(Method::POST, PODS).await.refuse(409, "AlreadyExists", "pods \"pod-1\" already exists");
             b.server.expect(Method::GET, POD).await.answer(200, &pod("pod-1", owner, 9, gated));
             b.server.is_quiet();

@@ -7,7 +7,6 @@ fn view(v: &Value) -> PodView {
     serde_json::from_value(v.clone()).unwrap()
 }
 
-
 fn facts(world: &World) -> hearth_plan::Facts {
     world.facts("uid-a", "ns", &crate::common::Common::default(), true)
 }
@@ -29,7 +28,7 @@ fn nothing_in_a_pod_stops_the_watch() {
 fn a_pod_becomes_a_fact() {
     let v = view(&json!({
         "metadata": {"name": "p", "uid": "u", "resourceVersion": "7", "creationTimestamp": "2026-01-01T00:00:00Z",
-            "labels": {"hearth.dev/step": "fit", "team": "x", "hearth.dev/bad": 5},
+            "labels": {"app.kubernetes.io/managed-by": "hearth", "hearth.dev/step": "fit", "team": "x", "hearth.dev/bad": 5},
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "X", "name": "x", "uid": "no", "controller": false}, {"apiVersion": "hearth.dev/v1alpha1", "kind": "Fake", "name": "a", "uid": "uid-a", "controller": true}]},
         "spec": {"nodeName": "n1"},
         "status": {"phase": "Failed", "reason": "Evicted", "message": "low on memory", "startTime": "2026-01-01T00:00:01Z",
@@ -58,13 +57,20 @@ fn a_lost_pod_is_kept_as_gone_until_its_run_is_stored() {
     world.pod_seen(&view(&pod("pod-1", Some("uid-a"), 5, false)));
     world.object_seen("uid-a", wake());
     world.pods_listed(&BTreeSet::new());
-    assert!(facts(&world).pods["pod-1"].gone, "missing after a list");
+    assert!(!facts(&world).pods["pod-1"].gone, "missing after a list, for a reason that was not seen");
+    assert_eq!(world.with("uid-a", |o| o.unclear()), ["pod-1"]);
+    world.with("uid-a", |o| o.cleared("pod-1", None));
+    assert!(facts(&world).pods["pod-1"].gone);
     world.pod_seen(&view(&pod("pod-1", Some("uid-a"), 5, false)));
     assert!(!facts(&world).pods["pod-1"].gone, "the list was older than the pod");
-    world.pod_deleted(&view(&pod("pod-1", Some("uid-a"), 6, false)));
+    let mut last = pod("pod-1", Some("uid-a"), 6, false);
+    last["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    world.pod_deleted(&view(&last));
     world.pod_seen(&view(&pod("pod-1", Some("uid-a"), 4, false)));
     assert!(facts(&world).pods["pod-1"].gone, "an older event changes nothing");
-    let stored = crate::common::of(&json!({"run": {"id": "run-1"}, "conditions": [{"type": "HistoryStored", "status": "True"}]}));
+    let stored = crate::common::of(
+        &json!({"run": {"id": "run-1"}, "conditions": [{"type": "HistoryStored", "status": "True"}]}),
+    );
     assert!(world.facts("uid-a", "ns", &stored, true).pods.is_empty());
 }
 
@@ -131,4 +137,29 @@ async fn the_end_of_a_long_log_is_kept() {
     };
     assert_eq!(log.len(), 64 * 1024);
     assert!(log.ends_with("the end"));
+}
+
+#[tokio::test]
+async fn a_pod_that_lost_its_labels_is_not_lost() {
+    let mut b = bench();
+    b.shared.world.object_seen("uid-a", wake());
+    b.shared.world.pod_seen(&view(&pod("pod-1", Some("uid-a"), 7, false)));
+    // Somebody takes the label away that the watch selects by: the watch calls that DELETED.
+    b.shared.world.pod_deleted(&view(&pod("pod-1", Some("uid-a"), 8, false)));
+    let mut bare = pod("pod-1", Some("uid-a"), 8, false);
+    bare["metadata"]["labels"] = json!({"hearth.dev/run-id": "run-1"});
+    let same = cr(&object(6, &["hearth.dev/record"], &json!({}), Some(running(1, 1))));
+    let pass = reconcile(&b.controller, Arc::clone(&same));
+    let serve = async { b.server.expect(Method::GET, "/api/v1/namespaces/ns/pods/pod-1").await.answer(200, &bare) };
+    let next = tokio::join!(pass, serve).0.unwrap();
+    assert_eq!(next, crate::reconcile::Next::After(Duration::from_secs(5)), "asked again until the watch shows it");
+    let fact = facts(&b.shared.world).pods.remove("pod-1").unwrap();
+    assert!(!fact.gone && fact.labels.is_empty(), "it gets all its labels back");
+    // It ends unseen: the next pass notices, and fences.
+    let pass = reconcile(&b.controller, same);
+    let serve = async {
+        b.server.expect(Method::GET, "/api/v1/namespaces/ns/pods/pod-1").await.refuse(404, "NotFound", "gone");
+        b.server.expect(Method::POST, PODS).await.answer(201, &pod("pod-1", Some("uid-a"), 9, true));
+    };
+    tokio::join!(pass, serve).0.unwrap();
 }
