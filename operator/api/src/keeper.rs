@@ -74,7 +74,7 @@ impl Keeper {
         }
     }
 
-    async fn refresh(&mut self, now: Timestamp) -> Result<(), KeeperError> {
+    pub(crate) async fn refresh(&mut self, now: Timestamp) -> Result<(), KeeperError> {
         let client_ca = cluster_ca::client_ca(&self.client).await?;
         let due = now >= self.leaf.renew_at;
         if client_ca == self.client_ca && !due {

@@ -39,6 +39,8 @@ mod source;
 mod testing;
 mod tls;
 #[cfg(test)]
+mod tunnel;
+#[cfg(test)]
 mod walk;
 
 pub use health::{Health, PartState};

@@ -32,10 +32,7 @@ impl Refused {
     /// No such run; said to those only who are known.
     #[must_use]
     pub fn no_run(id: &str) -> Self {
-        Self::new(
-            ProblemKind::NotFound,
-            format!("no run has the id {id:?}; GET /api/v1/runs lists the runs that you may see"),
-        )
+        Self::new(ProblemKind::NotFound, format!("no run has the id {id:?}, or its record is not stored yet"))
     }
 }
 

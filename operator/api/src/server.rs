@@ -119,7 +119,7 @@ async fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
 }
 
 /// Takes connections until `stop` is done, then lets those under way finish.
-async fn accept(
+pub(crate) async fn accept(
     listener: TcpListener,
     tls: watch::Receiver<Arc<ServerConfig>>,
     router: Router,

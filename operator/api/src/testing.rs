@@ -7,7 +7,7 @@ use crate::{
     router::{Api, router},
     source::Source,
 };
-use axum::Router;
+use axum::{Router, http::Method};
 use hearth_crds::time::Time;
 use hearth_history::{Error, Event, EventKey, Log, Page, Run, RunCursor, RunFilter, RunSummary, Step, StepKey};
 use http_body_util::BodyExt;
@@ -31,6 +31,8 @@ pub struct FakeCluster {
     pub namespaces: Arc<Mutex<BTreeMap<&'static str, &'static str>>>,
     pub asked: Arc<Mutex<Vec<(String, Value)>>>,
     pub down: Arc<Mutex<bool>>,
+    /// Secrets and ConfigMaps by path.
+    pub objects: Arc<Mutex<BTreeMap<String, Value>>>,
 }
 
 impl FakeCluster {
@@ -46,11 +48,11 @@ impl FakeCluster {
         let service = tower::service_fn(move |request: axum::http::Request<Body>| {
             let cluster = cluster.clone();
             async move {
-                let path = request.uri().path().to_owned();
+                let (method, path) = (request.method().clone(), request.uri().path().to_owned());
                 let body =
                     request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
                 let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-                let (status, answer) = cluster.answer(&path, &body);
+                let (status, answer) = cluster.answer(&method, &path, &body);
                 cluster.asked.lock().unwrap().push((path, body));
                 let response = axum::http::Response::builder()
                     .status(status)
@@ -61,7 +63,7 @@ impl FakeCluster {
         Client::new(service, "default")
     }
 
-    fn answer(&self, path: &str, body: &Value) -> (u16, Value) {
+    fn answer(&self, method: &Method, path: &str, body: &Value) -> (u16, Value) {
         if *self.down.lock().unwrap() {
             return (
                 500,
@@ -73,6 +75,9 @@ impl FakeCluster {
         }
         if path.ends_with("/subjectaccessreviews") {
             return (201, self.access_review(body));
+        }
+        if path.contains("/secrets") || path.contains("/configmaps") {
+            return self.object(method, path, body);
         }
         if let Some(name) = path.strip_prefix("/api/v1/namespaces/") {
             return match self.namespaces.lock().unwrap().get(name) {
@@ -87,6 +92,29 @@ impl FakeCluster {
             };
         }
         panic!("an unexpected request: {path}")
+    }
+
+    /// POST, GET and PATCH of whole objects.
+    fn object(&self, method: &Method, path: &str, body: &Value) -> (u16, Value) {
+        let status = |code: u16, reason: &str| {
+            (code, json!({"kind": "Status", "status": "Failure", "message": reason, "reason": reason, "code": code}))
+        };
+        let mut objects = self.objects.lock().unwrap();
+        let path = if method == Method::POST {
+            format!("{path}/{}", body["metadata"]["name"].as_str().unwrap())
+        } else {
+            path.to_owned()
+        };
+        match (method.as_str(), objects.get(&path)) {
+            ("POST", Some(_)) => status(409, "AlreadyExists"),
+            ("GET", Some(found)) => (200, found.clone()),
+            ("GET" | "PATCH", None) => status(404, "NotFound"),
+            ("POST" | "PATCH", _) => {
+                objects.insert(path, body.clone());
+                (200, body.clone())
+            }
+            (other, _) => panic!("an unexpected {other}"),
+        }
     }
 
     fn access_review(&self, body: &Value) -> Value {

@@ -39,7 +39,8 @@ async fn list(connected: &mut Connected, args: &RunsArgs) -> Result<(), CliError
     query.extend((!args.phase.is_empty()).then(|| ("phase", args.phase.join(","))));
     query.extend((!args.labels.is_empty()).then(|| ("label", args.labels.join(","))));
     query.extend(since(args.since.as_deref(), now)?.map(|t| ("from", t.to_string())));
-    let runs: Vec<RunSummary> = all(&mut connected.api, "/api/v1/runs", &query, args.limit).await?;
+    let runs: Vec<RunSummary> =
+        all(&mut connected.api, "/api/v1/runs", &query, args.limit).await.map_err(|e| in_flags(e, args))?;
     match args.output {
         Output::Table if runs.is_empty() => {
             let place = if args.all_namespaces {
@@ -52,6 +53,17 @@ async fn list(connected: &mut Connected, args: &RunsArgs) -> Result<(), CliError
         }
         Output::Table => put(&render::runs(&runs, args.all_namespaces, now)),
         Output::Json | Output::Yaml => document(args.output, &Page { items: runs, next: None }),
+    }
+}
+
+/// The API names its own parameters; people here have flags.
+fn in_flags(error: CliError, args: &RunsArgs) -> CliError {
+    match error {
+        CliError::Forbidden(detail) if args.all_namespaces => {
+            let right = detail.split(';').next().unwrap_or(&detail);
+            CliError::Forbidden(format!("{right}; look into one that you may list: -n NAMESPACE"))
+        }
+        other => other,
     }
 }
 

@@ -81,7 +81,18 @@ async fn pinned_ca(client: &Client, target: &Target) -> Result<String, CliError>
                 target.hearth_namespace
             ))
         }),
-        Err(error) => Err(CliError::from_kube(&what, error)),
+        Err(error) => Err(tunnel_error(&what, error, target)),
+    }
+}
+
+/// The right to go this way is one that administrators give with a Role of the chart.
+fn tunnel_error(what: &str, error: kube::Error, target: &Target) -> CliError {
+    match CliError::from_kube(what, error) {
+        CliError::Forbidden(detail) => CliError::Forbidden(format!(
+            "{detail}; ask to be bound to the Role hearth-tunnel in namespace {}",
+            target.hearth_namespace
+        )),
+        other => other,
     }
 }
 
@@ -95,7 +106,7 @@ async fn stream(client: &Client, target: &Target) -> Result<Box<dyn Stream>, Cli
     let pod = operator_pod(client, &pods, target).await?;
     let what = format!("forward a port of pod {}/{pod}", target.hearth_namespace);
     let mut forwarder =
-        within(&what, pods.portforward(&pod, &[PORT])).await?.map_err(|e| CliError::from_kube(&what, e))?;
+        within(&what, pods.portforward(&pod, &[PORT])).await?.map_err(|e| tunnel_error(&what, e, target))?;
     let stream = forwarder.take_stream(PORT).ok_or_else(|| anyhow!("{what}: no stream"))?;
     Ok(Box::new(stream))
 }
@@ -105,7 +116,7 @@ async fn operator_pod(client: &Client, pods: &Api<Pod>, target: &Target) -> Resu
     let what = format!("list the operator's pods in {}", target.hearth_namespace);
     let found = within(&what, pods.list(&ListParams::default().labels(POD_SELECTOR)))
         .await?
-        .map_err(|e| CliError::from_kube(&what, e))?;
+        .map_err(|e| tunnel_error(&what, e, target))?;
     if let Some(name) = found.items.iter().find(|p| is_ready(p)).and_then(|p| p.metadata.name.clone()) {
         return Ok(name);
     }

@@ -177,7 +177,8 @@ fn next(described: &Described) -> String {
             run.id, step.step, step.attempt
         ));
     }
-    if run.phase == "Failed" || run.phase == "Cancelled" {
+    let gone = of_run == Some(Reason::Deleted);
+    if !gone && (run.phase == "Failed" || run.phase == "Cancelled") {
         lines.push(format!(
             "run it again: kubectl patch workflow {} -n {} --type merge -p '{{\"spec\":{{\"rerun\":{{\"token\":\"{}\"}}}}}}'",
             run.name,

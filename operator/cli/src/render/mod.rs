@@ -51,6 +51,7 @@ pub fn log(log: &Log, titled: bool) -> String {
         text += &format!("==> {}{item}, attempt {} ({}) <==\n", log.step, log.attempt, log.phase);
     }
     match (&log.log, &log.log_unavailable) {
+        (Some(lines), _) if lines.is_empty() && titled => text += "(empty)\n",
         (Some(lines), _) => {
             text += lines;
             if !lines.is_empty() && !lines.ends_with('\n') {
