@@ -134,8 +134,9 @@ pub fn build_programs(sources: &[Source]) -> Result<()> {
             }
             let built = repo::target().join(BUILT).join(package.program);
             // Debug information is for debuggers on this machine, not for the image.
-            tell::quiet(Command::new("strip").arg("--strip-debug").arg("-o").arg(&kept).arg(&built))?;
-            Ok(())
+            let partial = kept.with_extension(format!("{}.partial", std::process::id()));
+            tell::quiet(Command::new("strip").arg("--strip-debug").arg("-o").arg(&partial).arg(&built))?;
+            fs::rename(&partial, &kept).with_context(|| format!("keep {}", kept.display()))
         })?;
     }
     Ok(())
