@@ -2,10 +2,7 @@
 
 use crate::{common::Common, pods::PodView};
 use hearth_crds::label;
-use hearth_plan::{
-    PodFact, Post, RevisionFact,
-    facts::{Facts, Refusal},
-};
+use hearth_plan::{PodFact, Post, RevisionFact, facts::Facts};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -136,10 +133,11 @@ impl Owner {
         }
     }
 
-    /// Notes the outcome of a POST. Answers whether it is news that a decision should look at.
+    /// Notes the outcome of a POST. Answers whether it is news that a decision should look at:
+    /// each refusal is, since the time of the last one says when to try again.
     pub(crate) fn posted(&mut self, name: &str, run_id: &str, post: Post) -> bool {
         let before = self.posts.get(name);
-        let news = before.is_none_or(|p| differs(&p.post, &post));
+        let news = before.is_none_or(|p| p.post != post);
         self.posts.insert(
             name.to_owned(),
             Posted { post, run_id: run_id.to_owned(), again_at: Instant::now() + REFUSED_PAUSE },
@@ -206,15 +204,5 @@ impl Owner {
             logs: self.logs.clone(),
             ..Facts::default()
         }
-    }
-}
-
-/// Whether two outcomes differ in more than when they were said.
-fn differs(a: &Post, b: &Post) -> bool {
-    match (a, b) {
-        (Post::Refused(Refusal { code: a, reason: ra, .. }), Post::Refused(Refusal { code: b, reason: rb, .. })) => {
-            a != b || ra != rb
-        }
-        (a, b) => a != b,
     }
 }

@@ -42,7 +42,9 @@ pub(crate) async fn reconcile<K: Kind>(controller: &Controller<K>, seen: Arc<K::
     let plan = pass.decide(&cr)?;
     let (changed, prepared) = shared.before(&*cr, &pass.parent, &plan.actions).await?;
     let cr = changed.map_or(cr, |c| controller.wrote(c));
-    let (cr, old, accepted) = pass.write_status(cr, plan.status.as_ref()).await?;
+    // An answer that was lost may have been a yes: then all rows are due.
+    let lost = |_: &Error| controller.set_due(&pass.parent.uid);
+    let (cr, old, accepted) = pass.write_status(cr, plan.status.as_ref()).await.inspect_err(lost)?;
     let mut round = Round::default();
     if let Some(accepted) = &accepted {
         round = pass.create(&cr, accepted, &plan.intents, Body::Work).await?;

@@ -57,6 +57,10 @@ async fn a_refusal_is_a_fact_and_is_tried_again_after_a_pause() {
         b.server.is_quiet();
         tokio::time::advance(pause).await;
         let pass = reconcile(&b.controller, b.intended());
+        let serve = async { drop(b.server.expect(Method::POST, PODS).await.refuse(code, reason, "still no room")) };
+        assert_eq!(tokio::join!(pass, serve).0.unwrap(), Next::Now, "{code}: the decision says when to try again");
+        tokio::time::advance(pause).await;
+        let pass = reconcile(&b.controller, b.intended());
         let serve =
             async { b.server.expect(Method::POST, PODS).await.answer(201, &pod("pod-1", Some("uid-a"), 9, false)) };
         tokio::join!(pass, serve).0.unwrap();
