@@ -2,13 +2,12 @@
 
 use crate::{
     server::{Change, Key, Server},
-    trim::{owner_of, pod_fact, revision_fact, revision_owner},
+    trim::{is_watched, owner_of, pod_fact, revision_fact, revision_owner},
 };
 use hearth_plan::{
     Kind,
     facts::{PodFact, RevisionFact},
 };
-use hearth_crds::label;
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::ResourceExt;
 use serde_json::Value;
@@ -40,11 +39,6 @@ struct CachedPod {
     owner: Option<String>,
     rv: usize,
     fact: PodFact,
-}
-
-/// The watch selects by this label; a pod that loses it is as good as deleted to the watch.
-fn selected(pod: &Pod) -> bool {
-    pod.metadata.labels.as_ref().and_then(|l| l.get(label::MANAGED_BY)).is_some_and(|v| v == label::MANAGED_BY_VALUE)
 }
 
 fn key_of(meta: &ObjectMeta) -> Key {
@@ -111,13 +105,13 @@ impl<K: Kind> Cache<K> {
         self.keys = server.crs().iter().filter_map(|(k, raw)| Some((raw.pointer("/metadata/uid")?.as_str()?.to_owned(), k.clone()))).collect();
         let rv = self.position;
         for (key, pod) in &mut self.pods {
-            let same = server.pods().get(key).is_some_and(|p| p.metadata.uid.as_deref() == Some(pod.fact.uid.as_str()) && selected(p));
+            let same = server.pods().get(key).is_some_and(|p| p.metadata.uid.as_deref() == Some(pod.fact.uid.as_str()) && is_watched(p));
             if !same && !pod.fact.gone {
                 pod.fact.gone = true;
                 pod.rv = rv;
             }
         }
-        for pod in server.pods().values().filter(|p| selected(p)) {
+        for pod in server.pods().values().filter(|p| is_watched(p)) {
             self.put_pod(pod, rv);
         }
         self.revisions = server.revisions().iter().map(|(k, r)| (k.clone(), (revision_owner(r), revision_fact(r)))).collect();
@@ -142,7 +136,7 @@ impl<K: Kind> Cache<K> {
                 self.crs.remove(key);
                 vec![key.clone()]
             }
-            Change::Pod(pod) if selected(pod) => {
+            Change::Pod(pod) if is_watched(pod) => {
                 let rv = self.position;
                 self.put_pod(pod, rv);
                 self.wakes(owner_of(pod).as_deref())
@@ -175,7 +169,7 @@ impl<K: Kind> Cache<K> {
     fn lose_pod(&mut self, pod: &Pod) -> Vec<Key> {
         let rv = self.position;
         let Some(known) = self.pods.get_mut(&key_of(&pod.metadata)) else { return Vec::new() };
-        if selected(pod) {
+        if is_watched(pod) {
             known.fact = pod_fact(pod);
         }
         known.fact.gone = true;

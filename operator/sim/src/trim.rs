@@ -20,6 +20,12 @@ pub fn controller_of(pod: &Pod) -> Option<String> {
     pod.metadata.owner_references.iter().flatten().find(|o| o.controller == Some(true)).map(|o| o.uid.clone())
 }
 
+/// The watch selects by this label; a pod that loses it is as good as deleted to the watch.
+#[must_use]
+pub fn is_watched(pod: &Pod) -> bool {
+    pod.metadata.labels.as_ref().and_then(|l| l.get(label::MANAGED_BY)).is_some_and(|v| v == label::MANAGED_BY_VALUE)
+}
+
 /// The fact that a pod is.
 #[must_use]
 pub fn pod_fact(pod: &Pod) -> PodFact {
@@ -34,7 +40,8 @@ pub fn pod_fact(pod: &Pod) -> PodFact {
         name: pod.metadata.name.clone().unwrap_or_default(),
         uid: pod.metadata.uid.clone().unwrap_or_default(),
         owned: controller_of(pod).is_some(),
-        labels: pod.metadata.labels.iter().flatten().filter(|(k, _)| k.starts_with("hearth.dev/") || *k == label::MANAGED_BY).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        // One that the watch cannot see counts as one without labels, so that it gets them all back.
+        labels: pod.metadata.labels.iter().flatten().filter(|(k, _)| is_watched(pod) && k.starts_with("hearth.dev/")).map(|(k, v)| (k.clone(), v.clone())).collect(),
         created_at: pod.metadata.creation_timestamp.as_ref().map(our_time),
         deleting_at: pod.metadata.deletion_timestamp.as_ref().map(our_time),
         gone: false,

@@ -231,10 +231,26 @@ impl Work<'_> {
                 self.drop_revisions(&run);
             }
             Some(at) if left && self.now >= at.after(SWEEP_AGAIN) => {
-                self.plan.actions.push((Action::DeleteRunPods { run_id: run.id }, Reason::Stored))
+                self.plan.actions.push((Action::DeleteRunPods { run_id: run.id.clone() }, Reason::Stored))
             }
             Some(at) if left => self.wake_at(at.after(SWEEP_AGAIN)),
             Some(_) => {}
+        }
+        self.drop_unlabelled(&run);
+    }
+
+    /// Ended pods of the run whose labels somebody changed: the deletecollection does not see them.
+    fn drop_unlabelled(&mut self, run: &Run) {
+        let name = |step: &str, attempt: u32| digest::pod_name(&self.owner.name, &self.owner.uid, &run.id, step, attempt);
+        for (step, attempts) in run.steps.iter().map(|s| (&s.name, s.attempt)) {
+            for pod in (1..=attempts).filter_map(|n| self.facts.pods.get(&name(step, n))).filter(|p| deletable(p)) {
+                let labelled = pod.labels.get(label::RUN).is_some_and(|r| *r == run.id)
+                    && pod.labels.get(label::ROLE).is_some_and(|r| r == label::ROLE_ATTEMPT);
+                if !labelled {
+                    let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
+                    self.plan.actions.push((action, Reason::Stored));
+                }
+            }
         }
     }
 

@@ -27,7 +27,7 @@ pub fn factor() -> usize {
 pub fn runner(name: &str, seed: u8, cases: u32) -> TestRunner {
     let cases = cases * u32::try_from(factor()).unwrap();
     println!("{name}: seed {seed}, {cases} cases");
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
 }
 
