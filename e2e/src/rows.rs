@@ -1,0 +1,132 @@
+//! Rows compared: with the status, with what the API gives, and with those of another run.
+
+use crate::{
+    Scene, plugin,
+    status::{items, number, text},
+    store,
+};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value, json};
+
+/// The last run of a Workflow is one row, equal to its status, in Postgres and through the API. Gives the run's id.
+///
+/// # Errors
+/// It is not.
+pub fn equal_status(scene: &Scene, object: &Value) -> Result<String> {
+    let run = object.pointer("/status/run").context("no run")?;
+    let id = text(run, "/id").to_owned();
+    let row = store::run(&id)?.with_context(|| format!("run {id} has no row"))?;
+    let same = |what: &str, status: &Value, row: &Value| {
+        ensure!(status == row, "{what} of run {id}: status says {status}, the row says {row}");
+        Ok(())
+    };
+    let or = |value: Option<&Value>, default: Value| value.cloned().unwrap_or(default);
+    same("phase", &or(object.pointer("/status/phase"), Value::Null), &row["phase"])?;
+    same("number", &run["number"], &row["number"])?;
+    same("revision", &run["revision"], &row["revision"])?;
+    same("digest", &run["digest"], &row["digest"])?;
+    same("trigger", &run["trigger"], &row["trigger"])?;
+    same("params", &or(run.get("params"), json!({})), &row["params"])?;
+    same("results", &or(run.get("results"), json!({})), &row["results"])?;
+    same("uid", &object["metadata"]["uid"], &row["uid"])?;
+    ensure!(row["terminal"] == json!(true) && row["minimal"] == json!(false), "run {id} is not final: {row}");
+    let rows = store::steps(&id)?;
+    for step in items(run, "/steps") {
+        let (name, attempt) = (text(step, "/name"), number(step, "/attempt"));
+        let found = rows
+            .iter()
+            .find(|r| text(r, "/step") == name && number(r, "/attempt") == attempt)
+            .with_context(|| format!("step {name}, attempt {attempt} has no row"))?;
+        same(&format!("phase of step {name}"), &step["phase"], &found["phase"])?;
+        ensure!(found["terminal"] == json!(true), "the row of step {name} is not final: {found}");
+        for (output, value) in step.get("outputs").and_then(Value::as_object).into_iter().flatten() {
+            same(&format!("output {output} of step {name}"), value, &found["outputs"][output])?;
+        }
+    }
+    through_api(scene, &id, &row, &rows)?;
+    Ok(id)
+}
+
+/// The API gives what Postgres holds.
+///
+/// # Errors
+/// It does not.
+pub fn through_api(scene: &Scene, id: &str, row: &Value, rows: &[Value]) -> Result<()> {
+    let said = plugin::json(&scene.cluster, &["describe", id, "-n", &scene.namespace])?;
+    let run = said.get("run").with_context(|| format!("describe gives no run: {said}"))?;
+    for (api, column) in [
+        ("id", "id"),
+        ("namespace", "namespace"),
+        ("name", "name"),
+        ("uid", "uid"),
+        ("number", "number"),
+        ("phase", "phase"),
+        ("terminal", "terminal"),
+        ("seq", "seq"),
+        ("trigger", "trigger"),
+        ("revision", "revision"),
+        ("digest", "digest"),
+        ("spec", "spec"),
+        ("params", "params"),
+        ("results", "results"),
+    ] {
+        ensure!(run[api] == row[column], "{api} of run {id}: the API says {}, the row says {}", run[api], row[column]);
+    }
+    let steps = items(&said, "/steps");
+    ensure!(steps.len() == rows.len(), "run {id}: the API gives {} steps, Postgres {}", steps.len(), rows.len());
+    for row in rows {
+        let found = steps
+            .iter()
+            .find(|s| s["step"] == row["step"] && s["attempt"] == row["attempt"] && s["item"] == row["item"])
+            .with_context(|| format!("the API does not give {row}"))?;
+        for (api, column) in [("phase", "phase"), ("terminal", "terminal"), ("outputs", "outputs")] {
+            ensure!(found[api] == row[column], "{api}: the API says {found}, the row says {row}");
+        }
+        ensure!(found.get("exitCode").unwrap_or(&Value::Null) == &row["exit_code"], "exit code: {found}, {row}");
+    }
+    Ok(())
+}
+
+/// Rows of a run and its steps without what differs between two runs of the same spec: ids, names, times, seq,
+/// and attempts that never ran. Attempts are counted anew without those.
+///
+/// # Errors
+/// Postgres does not answer.
+pub fn comparable(id: &str) -> Result<Value> {
+    let run = store::run(id)?.with_context(|| format!("run {id} has no row"))?;
+    let run = only(
+        &run,
+        &[
+            "kind", "number", "phase", "terminal", "reason", "message", "trigger", "digest", "spec", "params",
+            "results", "labels", "owner", "minimal",
+        ],
+    );
+    let mut steps: Vec<Value> = Vec::new();
+    for row in store::steps(id)?.iter().filter(|r| text(r, "/phase") != "Void") {
+        let mut step = only(
+            row,
+            &[
+                "step",
+                "item",
+                "phase",
+                "terminal",
+                "class",
+                "reason",
+                "message",
+                "exit_code",
+                "node",
+                "image",
+                "image_id",
+                "outputs",
+            ],
+        );
+        let before = steps.iter().filter(|s| s["step"] == step["step"] && s["item"] == step["item"]).count();
+        step["attempt"] = json!(before + 1);
+        steps.push(step);
+    }
+    Ok(json!({"run": run, "steps": steps}))
+}
+
+fn only(row: &Value, columns: &[&str]) -> Value {
+    Value::Object(columns.iter().map(|c| ((*c).to_owned(), row[*c].clone())).collect::<Map<_, _>>())
+}
