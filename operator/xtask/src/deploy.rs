@@ -46,6 +46,9 @@ pub fn install(target: &Target, image: &str, extra: &[&str]) -> Result<()> {
         "--namespace",
         NAMESPACE,
         "--wait",
+        // What an earlier try left in the cluster by kubectl becomes the release's.
+        "--take-ownership",
+        "--force-conflicts",
         "--timeout",
         "3m",
     ])
