@@ -40,9 +40,9 @@ pub use shared::{Settings, Shared};
 
 /// Marks a place where a test build may stop the process. Nothing at all in a build without the feature.
 macro_rules! stop_here {
-    ($name:literal) => {
+    ($name:literal, $uid:expr) => {
         #[cfg(feature = "failpoints")]
-        $crate::failpoint::hit($name);
+        $crate::failpoint::hit($name, $uid);
     };
 }
 pub(crate) use stop_here;

@@ -78,15 +78,15 @@ impl Shared {
         }
         match body {
             Body::Work => {
-                stop_here!("before-create");
+                stop_here!("before-create", &parent.uid);
                 let round = self.post_work(parent, start, name, pod).await;
-                stop_here!("after-create");
+                stop_here!("after-create", &parent.uid);
                 round
             }
             Body::Placeholder => {
-                stop_here!("before-fence");
+                stop_here!("before-fence", &parent.uid);
                 let round = self.post_placeholder(parent, start, name, pod).await;
-                stop_here!("after-fence");
+                stop_here!("after-fence", &parent.uid);
                 round
             }
         }

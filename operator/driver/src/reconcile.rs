@@ -77,6 +77,8 @@ impl<'a, K: Kind> Pass<'a, K> {
         let store_up = *shared.store_up.borrow();
         let facts = shared.world.facts(&parent.uid, &parent.namespace, &common, store_up);
         controller.note_common(&parent.uid, &common);
+        #[cfg(feature = "failpoints")]
+        crate::failpoint::note::<K>(cr);
         Ok(Self { controller, parent, facts, unwatched, env: shared.world.env() })
     }
 
@@ -108,14 +110,16 @@ impl<'a, K: Kind> Pass<'a, K> {
         let meta = cr.meta();
         let (name, version) =
             (meta.name.as_deref().unwrap_or_default(), meta.resource_version.as_deref().unwrap_or_default());
-        stop_here!("before-patch");
+        stop_here!("before-patch", &self.parent.uid);
         let answer: K::Cr = self
             .controller
             .shared
             .calls
             .replace_status::<K::Cr, _>(&self.parent.namespace, name, version, status)
             .await?;
-        stop_here!("after-patch");
+        #[cfg(feature = "failpoints")]
+        crate::failpoint::note::<K>(&answer);
+        stop_here!("after-patch", &self.parent.uid);
         self.controller.shared.metrics.status_patches.inc();
         let cr = self.controller.wrote(answer);
         let accepted = K::status(&cr).cloned().map(Accepted::by_server);
@@ -150,8 +154,8 @@ impl<'a, K: Kind> Pass<'a, K> {
         if patched || due {
             let old = old.filter(|_| !due);
             if let Some(batch) = pure(|| K::records(cr, old, accepted, &self.facts, &self.env))? {
-                if batch.last {
-                    stop_here!("after-terminal-patch");
+                if batch.last && patched {
+                    stop_here!("after-terminal-patch", &self.parent.uid);
                 }
                 taken &= self.controller.shared.offer(batch);
             }

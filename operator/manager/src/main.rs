@@ -231,7 +231,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 /// Arms the failure points that a test asks for.
 #[cfg(feature = "failpoints")]
 fn arm() -> Result<()> {
-    let Ok(points) = std::env::var("HEARTH_FAILPOINTS") else { return Ok(()) };
+    let points = std::env::var("HEARTH_FAILPOINTS").unwrap_or_default();
     let exit = |phase: &str| {
         eprintln!("failpoint {phase}: the process exits");
         std::process::exit(86);

@@ -6,7 +6,7 @@ use hearth_crds::{FINALIZER, GROUP, VERSION, registry};
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PartialObjectMeta, Patch, PatchParams},
-    runtime::{metadata_watcher, watcher},
+    runtime::watcher,
 };
 use serde_json::json;
 use std::{collections::BTreeSet, time::Duration};
@@ -112,9 +112,9 @@ async fn scale_to_zero(client: &Client, wish: &Uninstall) -> Result<(), Uninstal
 /// Returns when no pod of the operator is left.
 async fn pods_gone(client: &Client, wish: &Uninstall) -> Result<(), UninstallError> {
     let kind = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("", "v1", "Pod"), "pods");
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &wish.namespace, &kind);
+    let api: Api<PartialObjectMeta<DynamicObject>> = Api::namespaced_with(client.clone(), &wish.namespace, &kind);
     let config = watcher::Config::default().labels(&wish.selector);
-    let events = metadata_watcher(api, config);
+    let events = watcher(api, config);
     pin_mut!(events);
     let mut there = BTreeSet::new();
     let mut listed = false;

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panic")]
 
-const MARKS: [&str; 4] = ["HEARTH_FAILPOINTS", "hearth.dev/test-panic", "before-create", "after-patch"];
+const MARKS: [&str; 5] =
+    ["HEARTH_FAILPOINTS", "hearth.dev/test-exit", "hearth.dev/test-panic", "before-create", "after-patch"];
 
 #[test]
 fn failure_points_are_only_where_they_belong() {
