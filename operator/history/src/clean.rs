@@ -100,7 +100,9 @@ impl Row {
     pub fn bytes(&self) -> usize {
         let fixed = 256;
         match self {
-            Self::Run(r) => fixed + r.spec.len() + r.params.len() + r.results.len() + r.labels.len() + length(r.message.as_ref()),
+            Self::Run(r) => {
+                fixed + r.spec.len() + r.params.len() + r.results.len() + r.labels.len() + length(r.message.as_ref())
+            }
             Self::Step(s) => fixed + s.outputs.len() + length(s.log.as_ref()) + length(s.message.as_ref()),
             Self::Event(e) => fixed + length(e.message.as_ref()),
         }

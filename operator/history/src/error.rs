@@ -87,7 +87,10 @@ mod tests {
         for code in ["22P05", "23514", "23502", "54000", "21000", "XX000"] {
             assert_eq!(sqlstate_class(code), Class::Invalid, "{code}");
         }
-        for code in ["08006", "25006", "28P01", "3D000", "40P01", "42P01", "42501", "53100", "55P03", "57014", "57P01", "58030", "XX001"] {
+        for code in [
+            "08006", "25006", "28P01", "3D000", "40P01", "42P01", "42501", "53100", "55P03", "57014", "57P01", "58030",
+            "XX001",
+        ] {
             assert_eq!(sqlstate_class(code), Class::Transient, "{code}");
         }
     }

@@ -22,7 +22,11 @@ impl Rows {
     /// Two halves; neither is empty when there are two rows or more.
     pub fn halves(mut self) -> (Self, Self) {
         let mut keep = self.len() / 2;
-        let tail = Self { runs: split(&mut self.runs, &mut keep), steps: split(&mut self.steps, &mut keep), events: split(&mut self.events, &mut keep) };
+        let tail = Self {
+            runs: split(&mut self.runs, &mut keep),
+            steps: split(&mut self.steps, &mut keep),
+            events: split(&mut self.events, &mut keep),
+        };
         (self, tail)
     }
 
@@ -84,13 +88,21 @@ impl Flush {
         self.bytes += row.bytes();
         match row {
             Row::Run(r) => {
-                if self.runs.get(&r.id).is_none_or(|old| supersedes((r.seq, &r.phase, r.terminal), (old.seq, &old.phase, old.terminal))) {
+                if self
+                    .runs
+                    .get(&r.id)
+                    .is_none_or(|old| supersedes((r.seq, &r.phase, r.terminal), (old.seq, &old.phase, old.terminal)))
+                {
                     self.runs.insert(r.id, *r);
                 }
             }
             Row::Step(s) => {
                 let key = (s.run_id, s.step.clone(), s.item, s.attempt);
-                if self.steps.get(&key).is_none_or(|old| supersedes((s.seq, &s.phase, s.terminal), (old.seq, &old.phase, old.terminal))) {
+                if self
+                    .steps
+                    .get(&key)
+                    .is_none_or(|old| supersedes((s.seq, &s.phase, s.terminal), (old.seq, &old.phase, old.terminal)))
+                {
                     self.steps.insert(key, *s);
                 }
             }
@@ -126,7 +138,8 @@ impl Flush {
 
     /// The acknowledgements that are due after the commit; `minimal` names the runs stored in minimal form.
     pub fn acks(&self, minimal: &BTreeSet<Uuid>) -> Vec<Ack> {
-        let is_minimal = |id: &str| self.unwritable.contains(id) || Uuid::parse_str(id).is_ok_and(|id| minimal.contains(&id));
+        let is_minimal =
+            |id: &str| self.unwritable.contains(id) || Uuid::parse_str(id).is_ok_and(|id| minimal.contains(&id));
         self.owed.iter().map(|ack| Ack { minimal: is_minimal(&ack.run_id), ..ack.clone() }).collect()
     }
 }
@@ -184,7 +197,11 @@ mod tests {
                     reason: None,
                     message: None,
                 };
-                let rows = Rows { runs: vec![], steps: (0..steps).map(step).collect(), events: (0..events).map(event).collect() };
+                let rows = Rows {
+                    runs: vec![],
+                    steps: (0..steps).map(step).collect(),
+                    events: (0..events).map(event).collect(),
+                };
                 let all: Vec<Row> = rows.clone().into_rows().collect();
                 let (a, b) = rows.halves();
                 if all.len() >= 2 {

@@ -5,7 +5,16 @@
 //! an [`Ack`] after the commit. A store that is away or hangs costs nothing but time: every operation has a limit on
 //! this side, the batch is kept, and the object itself is the spool.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panic"))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "tests fail by panic"
+    )
+)]
 
 mod clean;
 mod error;

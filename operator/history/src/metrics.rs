@@ -67,7 +67,9 @@ impl HistoryMetrics {
     }
 
     pub(crate) fn flushed(&self, written: &Written, acks: usize, took: Duration) {
-        for (table, count) in [(Table::Runs, written.runs), (Table::Steps, written.steps), (Table::Events, written.events)] {
+        for (table, count) in
+            [(Table::Runs, written.runs), (Table::Steps, written.steps), (Table::Events, written.events)]
+        {
             self.rows.get_or_create(&TableLabel { table: table.as_str() }).inc_by(count);
         }
         for letter in &written.letters {

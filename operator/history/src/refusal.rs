@@ -133,7 +133,9 @@ async fn refuse(store: &Store, row: Row, error: &Error, written: &mut Written) -
     match store.insert(&Rows { runs: vec![minimal(*run, error)], ..Rows::default() }).await {
         Ok(counts) => written.count(counts),
         Err(e) if e.class() == Class::Transient => return Err(e),
-        Err(e) => tracing::error!(error = %e, "the minimal form of a run's row was refused too; its dead letter is its record"),
+        Err(e) => {
+            tracing::error!(error = %e, "the minimal form of a run's row was refused too; its dead letter is its record")
+        }
     }
     Ok(())
 }
@@ -176,7 +178,9 @@ fn minimal(run: CleanRun, error: &Error) -> CleanRun {
         phase: known_phase(&run.phase, run.terminal),
         terminal: run.terminal,
         reason: run.reason.map(short),
-        message: Some(text(cut(&format!("only the minimal record of this run was stored: {error}"), TEXT_LIMIT).to_owned())),
+        message: Some(text(
+            cut(&format!("only the minimal record of this run was stored: {error}"), TEXT_LIMIT).to_owned(),
+        )),
         trigger: short(run.trigger),
         revision: short(run.revision),
         digest: short(run.digest),

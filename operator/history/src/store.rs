@@ -40,7 +40,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), read: Duration::from_secs(5), write: Duration::from_secs(10), migrate: Duration::from_secs(120) }
+        Self {
+            connect: Duration::from_secs(5),
+            read: Duration::from_secs(5),
+            write: Duration::from_secs(10),
+            migrate: Duration::from_secs(120),
+        }
     }
 }
 
@@ -109,7 +114,13 @@ impl Store {
     }
 
     /// Runs that `filter` leaves, `limit` of them (500 at most), after `after`.
-    pub async fn list_runs(&self, filter: &RunFilter, order: Order, after: Option<RunCursor>, limit: u32) -> Result<Page<RunSummary, RunCursor>, Error> {
+    pub async fn list_runs(
+        &self,
+        filter: &RunFilter,
+        order: Order,
+        after: Option<RunCursor>,
+        limit: u32,
+    ) -> Result<Page<RunSummary, RunCursor>, Error> {
         match self {
             Self::Postgres(p) => p.list_runs(filter, order, after, limit).await,
         }
@@ -123,14 +134,24 @@ impl Store {
     }
 
     /// Attempts of a run in the order of their start, `limit` of them (500 at most), after `after`.
-    pub async fn list_steps(&self, run: Uuid, after: Option<&StepKey>, limit: u32) -> Result<Page<Step, StepKey>, Error> {
+    pub async fn list_steps(
+        &self,
+        run: Uuid,
+        after: Option<&StepKey>,
+        limit: u32,
+    ) -> Result<Page<Step, StepKey>, Error> {
         match self {
             Self::Postgres(p) => p.list_steps(run, after, limit).await,
         }
     }
 
     /// Transitions of a run in the order of their time, `limit` of them (500 at most), after `after`.
-    pub async fn list_events(&self, run: Uuid, after: Option<&EventKey>, limit: u32) -> Result<Page<Event, EventKey>, Error> {
+    pub async fn list_events(
+        &self,
+        run: Uuid,
+        after: Option<&EventKey>,
+        limit: u32,
+    ) -> Result<Page<Event, EventKey>, Error> {
         match self {
             Self::Postgres(p) => p.list_events(run, after, limit).await,
         }

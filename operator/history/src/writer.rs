@@ -114,7 +114,10 @@ impl Writer {
                 }
             }
             if self.batches.is_closed() && closed_at.get_or_insert_with(Instant::now).elapsed() >= self.pace.drain {
-                tracing::warn!(records = flush.size(), "ending with records unwritten: they are derived again from the objects at the next start");
+                tracing::warn!(
+                    records = flush.size(),
+                    "ending with records unwritten: they are derived again from the objects at the next start"
+                );
                 return false;
             }
             sleep(pause).await;
@@ -148,7 +151,9 @@ impl Writer {
         self.metrics.set_up(up);
         let changed = self.up.send_if_modified(|was| std::mem::replace(was, up) != up);
         match error {
-            Some(e) if changed => tracing::warn!(error = %e, "the history store is away; runs go on, their records wait in the objects"),
+            Some(e) if changed => {
+                tracing::warn!(error = %e, "the history store is away; runs go on, their records wait in the objects")
+            }
             Some(e) => tracing::debug!(error = %e, "the history store is still away"),
             None if changed => tracing::info!(store = %self.store, "the history store is there"),
             None => {}

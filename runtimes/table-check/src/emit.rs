@@ -29,11 +29,7 @@ pub(crate) enum EmitError {
     #[error("--emit {name}: there is no column {column:?}")]
     NoColumn { name: String, column: String },
     #[error("--emit {name}: row {row} of {column} is not a number")]
-    NotANumber {
-        name: String,
-        column: String,
-        row: usize,
-    },
+    NotANumber { name: String, column: String, row: usize },
     #[error("--emit {name}: {column} has no value")]
     NoValue { name: String, column: String },
 }
@@ -57,16 +53,10 @@ impl Emit {
             "count" => Function::Count,
             "missing" => Function::Missing,
             other => {
-                return Err(format!(
-                    "{other:?} is not a function: min, max, mean, sum, first, last, count, missing"
-                ));
+                return Err(format!("{other:?} is not a function: min, max, mean, sum, first, last, count, missing"));
             }
         };
-        Ok(Self {
-            name: name.to_owned(),
-            function,
-            column: column.to_owned(),
-        })
+        Ok(Self { name: name.to_owned(), function, column: column.to_owned() })
     }
 
     fn value(&self, table: &Table) -> Result<Value, EmitError> {
@@ -74,31 +64,15 @@ impl Emit {
         let Some(cells) = table.column(&column) else {
             return Err(EmitError::NoColumn { name, column });
         };
-        let known: Vec<Cell<'_>> = cells
-            .iter()
-            .copied()
-            .filter(|c| !c.text.is_empty())
-            .collect();
+        let known: Vec<Cell<'_>> = cells.iter().copied().filter(|c| !c.text.is_empty()).collect();
         let found = match self.function {
             Function::Count => Some(Value::from(known.len())),
             Function::Missing => Some(Value::from(cells.len() - known.len())),
             Function::First => known.first().map(|c| plain(*c)),
             Function::Last => known.last().map(|c| plain(*c)),
-            Function::Min => self
-                .numbers(&known)?
-                .into_iter()
-                .reduce(f64::min)
-                .and_then(whole),
-            Function::Max => self
-                .numbers(&known)?
-                .into_iter()
-                .reduce(f64::max)
-                .and_then(whole),
-            Function::Sum => self
-                .numbers(&known)?
-                .into_iter()
-                .reduce(|a, b| a + b)
-                .and_then(whole),
+            Function::Min => self.numbers(&known)?.into_iter().reduce(f64::min).and_then(whole),
+            Function::Max => self.numbers(&known)?.into_iter().reduce(f64::max).and_then(whole),
+            Function::Sum => self.numbers(&known)?.into_iter().reduce(|a, b| a + b).and_then(whole),
             Function::Mean => mean(&self.numbers(&known)?),
         };
         found.ok_or(EmitError::NoValue { name, column })
@@ -142,9 +116,7 @@ fn whole(number: f64) -> Option<Value> {
 
 /// A cell as it stands: a number when it is one, text otherwise.
 fn plain(cell: Cell<'_>) -> Value {
-    cell.number()
-        .and_then(whole)
-        .unwrap_or_else(|| Value::from(cell.text))
+    cell.number().and_then(whole).unwrap_or_else(|| Value::from(cell.text))
 }
 
 #[cfg(test)]
@@ -180,10 +152,7 @@ mod tests {
         for (text, expected) in [
             ("a=min(z)", "--emit a: there is no column \"z\""),
             ("a=min(s)", "--emit a: row 1 of s is not a number"),
-            (
-                "a=median(y)",
-                "\"median\" is not a function: min, max, mean, sum, first, last, count, missing",
-            ),
+            ("a=median(y)", "\"median\" is not a function: min, max, mean, sum, first, last, count, missing"),
             ("a", "expected NAME=FUNCTION(COLUMN)"),
             ("=min(y)", "expected NAME=FUNCTION(COLUMN)"),
             ("a=min()", "expected NAME=FUNCTION(COLUMN)"),
@@ -192,10 +161,7 @@ mod tests {
         }
         let empty = Table::parse("y\n").unwrap();
         let emit = Emit::parse("a=max(y)").unwrap();
-        assert_eq!(
-            outputs(&empty, &[emit]).unwrap_err().to_string(),
-            "--emit a: y has no value"
-        );
+        assert_eq!(outputs(&empty, &[emit]).unwrap_err().to_string(), "--emit a: y has no value");
     }
 
     #[test]

@@ -53,12 +53,9 @@ impl Expectation {
     /// What breaks it; nothing when it holds. Each kind of breach is told once, with its first row.
     pub(crate) fn violations(&self, table: &Table) -> Vec<String> {
         match self {
-            Self::Rows(rows) => rows
-                .rows
-                .refuses(count(table.rows()))
-                .map(|why| format!("rows: {why}"))
-                .into_iter()
-                .collect(),
+            Self::Rows(rows) => {
+                rows.rows.refuses(count(table.rows())).map(|why| format!("rows: {why}")).into_iter().collect()
+            }
             Self::Column(column) => column.violations(table),
         }
     }
@@ -74,36 +71,21 @@ impl Range {
         if let Some(min) = self.min.filter(|min| number < *min) {
             return Some(format!("{number} is below {min}"));
         }
-        self.max
-            .filter(|max| number > *max)
-            .map(|max| format!("{number} is above {max}"))
+        self.max.filter(|max| number > *max).map(|max| format!("{number} is above {max}"))
     }
 }
 
 impl Column {
     fn violations(&self, table: &Table) -> Vec<String> {
         let Some(cells) = table.column(&self.column) else {
-            return vec![format!(
-                "there is no column {:?}; the table has {}",
-                self.column,
-                table.names().join(", ")
-            )];
+            return vec![format!("there is no column {:?}; the table has {}", self.column, table.names().join(", "))];
         };
-        let (missing, known): (Vec<Cell<'_>>, Vec<Cell<'_>>) =
-            cells.iter().partition(|c| c.text.is_empty());
+        let (missing, known): (Vec<Cell<'_>>, Vec<Cell<'_>>) = cells.iter().partition(|c| c.text.is_empty());
         let absent = (missing.len() > self.missing).then(|| {
             let first = missing.first().map_or(0, |c| c.row);
-            format!(
-                "{} cells are empty, {} may be (the first is in row {first})",
-                missing.len(),
-                self.missing
-            )
+            format!("{} cells are empty, {} may be (the first is in row {first})", missing.len(), self.missing)
         });
-        let numbers = if self.wants_numbers() {
-            self.number_violations(&known)
-        } else {
-            Vec::new()
-        };
+        let numbers = if self.wants_numbers() { self.number_violations(&known) } else { Vec::new() };
         let twice = if self.unique { twice(&known) } else { None };
         absent.into_iter().chain(numbers).chain(twice).collect()
     }
@@ -120,16 +102,9 @@ impl Column {
                 None => return vec![format!("row {}: {:?} is not a number", cell.row, cell.text)],
             }
         }
-        let range = Range {
-            min: self.min,
-            max: self.max,
-        };
-        let outside = numbers
-            .iter()
-            .find_map(|(row, n)| range.refuses(*n).map(|why| format!("row {row}: {why}")));
-        let broken = numbers
-            .iter()
-            .find(|(_, n)| self.integer && n.fract() != 0.0);
+        let range = Range { min: self.min, max: self.max };
+        let outside = numbers.iter().find_map(|(row, n)| range.refuses(*n).map(|why| format!("row {row}: {why}")));
+        let broken = numbers.iter().find(|(_, n)| self.integer && n.fract() != 0.0);
         let broken = broken.map(|(row, n)| format!("row {row}: {n} is not a whole number"));
         let stepped = self.step.and_then(|step| wrong_step(&numbers, step));
         [outside, broken, stepped].into_iter().flatten().collect()
@@ -138,24 +113,17 @@ impl Column {
 
 /// The first number that is not the one before it plus `step`, but for rounding.
 fn wrong_step(numbers: &[(usize, f64)], step: f64) -> Option<String> {
-    numbers
-        .iter()
-        .zip(numbers.iter().skip(1))
-        .find_map(|((_, a), (row, b))| {
-            let slack = 1e-9 * (1.0 + a.abs().max(b.abs()));
-            ((b - a - step).abs() > slack)
-                .then(|| format!("row {row}: {b} follows {a}, expected {}", a + step))
-        })
+    numbers.iter().zip(numbers.iter().skip(1)).find_map(|((_, a), (row, b))| {
+        let slack = 1e-9 * (1.0 + a.abs().max(b.abs()));
+        ((b - a - step).abs() > slack).then(|| format!("row {row}: {b} follows {a}, expected {}", a + step))
+    })
 }
 
 fn twice(known: &[Cell<'_>]) -> Option<String> {
     let mut seen = HashMap::new();
     known.iter().find_map(|cell| {
         let before = seen.insert(cell.text, cell.row)?;
-        Some(format!(
-            "row {}: {:?} is in row {before} already",
-            cell.row, cell.text
-        ))
+        Some(format!("row {}: {:?} is in row {before} already", cell.row, cell.text))
     })
 }
 
@@ -182,15 +150,7 @@ impl fmt::Display for Range {
 
 impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}{}",
-            self.column,
-            Range {
-                min: self.min,
-                max: self.max
-            }
-        )?;
+        write!(f, "{}{}", self.column, Range { min: self.min, max: self.max })?;
         if self.integer {
             f.write_str(", whole")?;
         }
@@ -229,11 +189,7 @@ mod tests {
             r#"{"column":"mean","min":300}"#,
             r#"{"column":"note","missing":1,"unique":true}"#,
         ] {
-            assert_eq!(
-                violations(table, expectation),
-                Vec::<String>::new(),
-                "{expectation}"
-            );
+            assert_eq!(violations(table, expectation), Vec::<String>::new(), "{expectation}");
         }
     }
 
@@ -243,38 +199,14 @@ mod tests {
         for (expectation, expected) in [
             (r#"{"rows":{"min":5}}"#, vec!["rows: 4 is below 5"]),
             (r#"{"rows":{"max":3}}"#, vec!["rows: 4 is above 3"]),
-            (
-                r#"{"column":"n"}"#,
-                vec!["1 cells are empty, 0 may be (the first is in row 3)"],
-            ),
-            (
-                r#"{"column":"n","missing":1,"min":2}"#,
-                vec!["row 1: 1 is below 2"],
-            ),
-            (
-                r#"{"column":"n","missing":1,"max":2}"#,
-                vec!["row 2: 2.5 is above 2"],
-            ),
-            (
-                r#"{"column":"n","missing":1,"integer":true}"#,
-                vec!["row 2: 2.5 is not a whole number"],
-            ),
-            (
-                r#"{"column":"n","missing":1,"step":1.5}"#,
-                vec!["row 4: 9 follows 2.5, expected 4"],
-            ),
-            (
-                r#"{"column":"s","missing":1,"min":0}"#,
-                vec!["row 1: \"a\" is not a number"],
-            ),
-            (
-                r#"{"column":"s","missing":1,"unique":true}"#,
-                vec!["row 2: \"a\" is in row 1 already"],
-            ),
-            (
-                r#"{"column":"z"}"#,
-                vec!["there is no column \"z\"; the table has n, s"],
-            ),
+            (r#"{"column":"n"}"#, vec!["1 cells are empty, 0 may be (the first is in row 3)"]),
+            (r#"{"column":"n","missing":1,"min":2}"#, vec!["row 1: 1 is below 2"]),
+            (r#"{"column":"n","missing":1,"max":2}"#, vec!["row 2: 2.5 is above 2"]),
+            (r#"{"column":"n","missing":1,"integer":true}"#, vec!["row 2: 2.5 is not a whole number"]),
+            (r#"{"column":"n","missing":1,"step":1.5}"#, vec!["row 4: 9 follows 2.5, expected 4"]),
+            (r#"{"column":"s","missing":1,"min":0}"#, vec!["row 1: \"a\" is not a number"]),
+            (r#"{"column":"s","missing":1,"unique":true}"#, vec!["row 2: \"a\" is in row 1 already"]),
+            (r#"{"column":"z"}"#, vec!["there is no column \"z\"; the table has n, s"]),
         ] {
             assert_eq!(violations(table, expectation), expected, "{expectation}");
         }
@@ -284,24 +216,14 @@ mod tests {
     fn unknown_words_are_refused() {
         for (text, expected) in [
             ("{}", "missing field `column`"),
-            (
-                r#"{"rows":{"least":1}}"#,
-                "unknown field `least`, expected `min` or `max`",
-            ),
-            (
-                r#"{"rows":{},"column":"a"}"#,
-                "unknown field `column`, expected `rows`",
-            ),
+            (r#"{"rows":{"least":1}}"#, "unknown field `least`, expected `min` or `max`"),
+            (r#"{"rows":{},"column":"a"}"#, "unknown field `column`, expected `rows`"),
             (
                 r#"{"column":"a","minimum":1}"#,
                 "unknown field `minimum`, expected one of `column`, `min`, `max`, `integer`, `unique`, `step`, `missing`",
             ),
         ] {
-            assert_eq!(
-                Expectation::parse(text).unwrap_err().to_string(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(Expectation::parse(text).unwrap_err().to_string(), expected, "{text}");
         }
     }
 
@@ -309,24 +231,15 @@ mod tests {
     fn a_range_holds_exactly_for_what_is_inside() {
         let seed = [7; 32];
         println!("seed {seed:?}");
-        let mut runner = TestRunner::new_with_rng(
-            Config::with_cases(256),
-            TestRng::from_seed(RngAlgorithm::ChaCha, &seed),
-        );
-        let cases = (
-            proptest::collection::vec(-50i32..50, 1..20),
-            -50i32..50,
-            -50i32..50,
-        );
+        let mut runner =
+            TestRunner::new_with_rng(Config::with_cases(256), TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+        let cases = (proptest::collection::vec(-50i32..50, 1..20), -50i32..50, -50i32..50);
         runner
             .run(&cases, |(values, min, max)| {
                 let rows: String = values.iter().map(|v| format!("{v}\n")).collect();
                 let expectation = format!(r#"{{"column":"v","min":{min},"max":{max}}}"#);
                 let inside = values.iter().all(|v| (min..=max).contains(v));
-                prop_assert_eq!(
-                    violations(&format!("v\n{rows}"), &expectation).is_empty(),
-                    inside
-                );
+                prop_assert_eq!(violations(&format!("v\n{rows}"), &expectation).is_empty(), inside);
                 Ok(())
             })
             .unwrap();

@@ -53,10 +53,7 @@ struct Args {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("--expect {text}: {source}")]
-    Expectation {
-        text: String,
-        source: serde_json::Error,
-    },
+    Expectation { text: String, source: serde_json::Error },
     #[error("{}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -113,12 +110,8 @@ fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn parse_expectations(texts: &[String]) -> Result<Vec<Expectation>, Failure> {
-    let parse = |text: &String| {
-        Expectation::parse(text).map_err(|source| Failure::Expectation {
-            text: text.clone(),
-            source,
-        })
-    };
+    let parse =
+        |text: &String| Expectation::parse(text).map_err(|source| Failure::Expectation { text: text.clone(), source });
     texts.iter().map(parse).collect()
 }
 
@@ -126,10 +119,7 @@ fn read(args: &Args) -> Result<String, Failure> {
     let Some(path) = &args.file else {
         return Ok(args.text.clone().unwrap_or_default());
     };
-    fs::read_to_string(path).map_err(|source| Failure::Read {
-        path: path.clone(),
-        source,
-    })
+    fs::read_to_string(path).map_err(|source| Failure::Read { path: path.clone(), source })
 }
 
 fn check(table: &Table, expectations: &[Expectation]) -> Result<(), Failure> {
@@ -137,14 +127,7 @@ fn check(table: &Table, expectations: &[Expectation]) -> Result<(), Failure> {
     let mut broken = 0;
     for expectation in expectations {
         let violations = expectation.violations(table);
-        println!(
-            "{} {expectation}",
-            if violations.is_empty() {
-                "holds "
-            } else {
-                "broken"
-            }
-        );
+        println!("{} {expectation}", if violations.is_empty() { "holds " } else { "broken" });
         for violation in &violations {
             println!("       {violation}");
         }
@@ -153,20 +136,14 @@ fn check(table: &Table, expectations: &[Expectation]) -> Result<(), Failure> {
     if broken == 0 {
         return Ok(());
     }
-    Err(Failure::Broken {
-        broken,
-        all: expectations.len(),
-    })
+    Err(Failure::Broken { broken, all: expectations.len() })
 }
 
 fn write(path: &Path, outputs: &str) -> Result<(), Failure> {
     if outputs.len() > OUTPUTS_MAX {
         return Err(Failure::TooLong(outputs.len()));
     }
-    fs::write(path, outputs).map_err(|source| Failure::Write {
-        path: path.to_path_buf(),
-        source,
-    })
+    fs::write(path, outputs).map_err(|source| Failure::Write { path: path.to_path_buf(), source })
 }
 
 #[cfg(test)]
@@ -174,11 +151,7 @@ mod tests {
     use super::*;
 
     fn ran(text: &str, expect: &[&str], emit: &[&str], outputs: &str) -> Result<(), Failure> {
-        let mut line = vec![
-            "table-check".to_owned(),
-            format!("--text={text}"),
-            format!("--outputs={outputs}"),
-        ];
+        let mut line = vec!["table-check".to_owned(), format!("--text={text}"), format!("--outputs={outputs}")];
         line.extend(expect.iter().map(|e| format!("--expect={e}")));
         line.extend(emit.iter().map(|e| format!("--emit={e}")));
         run(&Args::try_parse_from(line).unwrap())
@@ -188,13 +161,7 @@ mod tests {
     fn writes_what_was_asked_for_and_nothing_else() {
         let file = std::env::temp_dir().join(format!("table-check-{}.json", std::process::id()));
         let path = file.to_str().unwrap();
-        ran(
-            "y,v\n1958,1.5\n1959,2.5\n",
-            &[r#"{"rows":{"min":2}}"#],
-            &["a=min(y)", "b=mean(v)"],
-            path,
-        )
-        .unwrap();
+        ran("y,v\n1958,1.5\n1959,2.5\n", &[r#"{"rows":{"min":2}}"#], &["a=min(y)", "b=mean(v)"], path).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), r#"{"a":1958,"b":2.0}"#);
         fs::remove_file(file).unwrap();
     }
@@ -202,16 +169,10 @@ mod tests {
     #[test]
     fn each_failure_has_the_contracts_code() {
         let code = |result: Result<(), Failure>| result.unwrap_err().code();
-        assert_eq!(
-            code(ran("a\n1\n", &[r#"{"rows":{"min":2}}"#], &[], "/nowhere/x")),
-            65
-        );
+        assert_eq!(code(ran("a\n1\n", &[r#"{"rows":{"min":2}}"#], &[], "/nowhere/x")), 65);
         assert_eq!(code(ran("a\n1,2\n", &[], &[], "/nowhere/x")), 65);
         assert_eq!(code(ran("a\n1\n", &[], &["x=max(b)"], "/nowhere/x")), 65);
-        assert_eq!(
-            code(ran("a\n1\n", &["{\"colum\":\"a\"}"], &[], "/nowhere/x")),
-            78
-        );
+        assert_eq!(code(ran("a\n1\n", &["{\"colum\":\"a\"}"], &[], "/nowhere/x")), 78);
         assert_eq!(code(ran("a\n1\n", &[], &["x=max(a)"], "/nowhere/x")), 74);
         let long: Vec<String> = (0..400).map(|i| format!("name{i}=max(a)")).collect();
         let long: Vec<&str> = long.iter().map(String::as_str).collect();

@@ -34,20 +34,14 @@ impl Cell<'_> {
 
 impl Table {
     pub(crate) fn parse(text: &str) -> Result<Self, TableError> {
-        let mut reader = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes());
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
         let names: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
         if names.is_empty() {
             return Err(TableError::Empty);
         }
         let mut sorted: Vec<&String> = names.iter().collect();
         sorted.sort();
-        if let Some((twice, _)) = sorted
-            .iter()
-            .zip(sorted.iter().skip(1))
-            .find(|(a, b)| a == b)
-        {
+        if let Some((twice, _)) = sorted.iter().zip(sorted.iter().skip(1)).find(|(a, b)| a == b) {
             return Err(TableError::Twice((*twice).clone()));
         }
         let rows = reader.deserialize().collect::<Result<_, _>>()?;
@@ -80,18 +74,8 @@ mod tests {
     #[test]
     fn reads_columns_and_keeps_empty_cells() {
         let table = Table::parse("a,b\n1, x \n,\"y,z\"\n").unwrap();
-        assert_eq!(
-            (table.rows(), table.names()),
-            (2, &["a".to_owned(), "b".to_owned()][..])
-        );
-        let text = |name| {
-            table
-                .column(name)
-                .unwrap()
-                .iter()
-                .map(|c| c.text)
-                .collect::<Vec<_>>()
-        };
+        assert_eq!((table.rows(), table.names()), (2, &["a".to_owned(), "b".to_owned()][..]));
+        let text = |name| table.column(name).unwrap().iter().map(|c| c.text).collect::<Vec<_>>();
         assert_eq!((text("a"), text("b")), (vec!["1", ""], vec!["x", "y,z"]));
         assert_eq!(table.column("c"), None);
     }

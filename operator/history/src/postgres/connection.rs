@@ -44,13 +44,19 @@ async fn settle(connection: &mut PgConnection, purpose: Use, limit: Duration) ->
 }
 
 /// A new connection for writing, with a limit for its statements.
-pub(super) async fn open(options: &PgConnectOptions, connect: Duration, statements: Duration) -> Result<PgConnection, sqlx::Error> {
+pub(super) async fn open(
+    options: &PgConnectOptions,
+    connect: Duration,
+    statements: Duration,
+) -> Result<PgConnection, sqlx::Error> {
     let opening = async {
         let mut connection = PgConnection::connect_with(options).await?;
         settle(&mut connection, Use::Writes, statements).await?;
         Ok(connection)
     };
-    tokio::time::timeout(connect, opening).await.map_err(|_| sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no connection in time")))?
+    tokio::time::timeout(connect, opening)
+        .await
+        .map_err(|_| sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no connection in time")))?
 }
 
 /// The writers' connection, made when it is needed.

@@ -19,11 +19,19 @@ const COLUMNS: &str = "SELECT r.id, r.cluster, r.kind, r.namespace, r.namespace_
      r.reason, r.message, r.trigger, r.owner, r.started_at, r.finished_at, r.duration_ms, r.minimal FROM hearth.runs r WHERE true";
 
 impl Postgres {
-    pub(crate) async fn list_runs(&self, filter: &RunFilter, order: Order, after: Option<RunCursor>, limit: u32) -> Result<Page<RunSummary, RunCursor>, Error> {
+    pub(crate) async fn list_runs(
+        &self,
+        filter: &RunFilter,
+        order: Order,
+        after: Option<RunCursor>,
+        limit: u32,
+    ) -> Result<Page<RunSummary, RunCursor>, Error> {
         let limit = page_size(limit);
         let mut query = statement(filter, order, after, limit);
         let rows = self
-            .read("listing runs", |pool| async move { query.build().fetch_all(&pool).await?.iter().map(summary).collect::<Result<Vec<_>, _>>() })
+            .read("listing runs", |pool| async move {
+                query.build().fetch_all(&pool).await?.iter().map(summary).collect::<Result<Vec<_>, _>>()
+            })
             .await?;
         Ok(page(rows, limit, RunSummary::cursor))
     }
@@ -77,7 +85,8 @@ fn objects(q: &mut Query, f: &RunFilter) {
         any_of(q, " AND r.namespace_uid = ANY (", uids);
     }
     if !f.labels.is_empty() {
-        let labels: BTreeMap<_, _> = f.labels.iter().map(|(k, v)| (borrowed(k).into_owned(), borrowed(v).into_owned())).collect();
+        let labels: BTreeMap<_, _> =
+            f.labels.iter().map(|(k, v)| (borrowed(k).into_owned(), borrowed(v).into_owned())).collect();
         q.push(" AND r.labels @> ").push_bind(Json(labels));
     }
     for (name, value) in &f.params {

@@ -12,7 +12,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "runs", include_str!("../../migra
 const PUBLIC_VIEW: &str = include_str!("sql/public_view.sql");
 
 fn migrator() -> Migrator {
-    let migrations = MIGRATIONS.iter().map(|(version, name, sql)| Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false));
+    let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {
+        Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
     let mut migrator = Migrator::with_migrations(migrations.collect());
     migrator.create_schema("hearth");
     migrator.dangerous_set_table_name("hearth.migrations");

@@ -8,10 +8,7 @@ mod stamp;
 mod sweep;
 mod write;
 
-use crate::{
-    error::Error,
-    store::Limits,
-};
+use crate::{error::Error, store::Limits};
 use connection::{Held, Link, Readers};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use std::{fmt, future::Future, sync::Arc, time::Duration};
@@ -44,7 +41,12 @@ impl Postgres {
     }
 
     /// Runs `work`, but no longer than `limit`, whatever the server does.
-    async fn bounded<T>(&self, limit: Duration, operation: &'static str, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Error> {
+    async fn bounded<T>(
+        &self,
+        limit: Duration,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, Error> {
         match tokio::time::timeout(limit, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(source)) => Err(Error::Sql { store: self.place.to_string(), operation, source }),
@@ -53,7 +55,11 @@ impl Postgres {
     }
 
     /// A query of the API. After one that got no answer the pool is made anew: its connections are not to be trusted.
-    async fn read<T, F: Future<Output = Result<T, sqlx::Error>>>(&self, operation: &'static str, query: impl FnOnce(PgPool) -> F) -> Result<T, Error> {
+    async fn read<T, F: Future<Output = Result<T, sqlx::Error>>>(
+        &self,
+        operation: &'static str,
+        query: impl FnOnce(PgPool) -> F,
+    ) -> Result<T, Error> {
         let pool = self.readers.pool();
         let answer = self.bounded(self.limits.read, operation, query(pool.clone())).await;
         match answer {

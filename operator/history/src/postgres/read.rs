@@ -21,10 +21,19 @@ pub(super) const GET_LOG: &str = include_str!("sql/get_log.sql");
 impl Postgres {
     pub(crate) async fn get_run(&self, id: Uuid) -> Result<Option<Run>, Error> {
         let query = sqlx::query(GET_RUN).bind(id);
-        self.read("reading a run", |pool| async move { query.fetch_optional(&pool).await?.as_ref().map(run).transpose() }).await
+        self.read(
+            "reading a run",
+            |pool| async move { query.fetch_optional(&pool).await?.as_ref().map(run).transpose() },
+        )
+        .await
     }
 
-    pub(crate) async fn list_steps(&self, run: Uuid, after: Option<&StepKey>, limit: u32) -> Result<Page<Step, StepKey>, Error> {
+    pub(crate) async fn list_steps(
+        &self,
+        run: Uuid,
+        after: Option<&StepKey>,
+        limit: u32,
+    ) -> Result<Page<Step, StepKey>, Error> {
         let limit = page_size(limit);
         let at = after.map_or(Stamp::EVER, |k| k.started_at.map_or(Stamp::NEVER, Stamp::from));
         let query = sqlx::query(LIST_STEPS)
@@ -35,12 +44,19 @@ impl Postgres {
             .bind(after.map_or(i32::MIN, |k| k.attempt))
             .bind(i64::from(limit) + 1);
         let rows = self
-            .read("reading the steps of a run", |pool| async move { query.fetch_all(&pool).await?.iter().map(step).collect::<Result<Vec<_>, _>>() })
+            .read("reading the steps of a run", |pool| async move {
+                query.fetch_all(&pool).await?.iter().map(step).collect::<Result<Vec<_>, _>>()
+            })
             .await?;
         Ok(page(rows, limit, Step::key))
     }
 
-    pub(crate) async fn list_events(&self, run: Uuid, after: Option<&EventKey>, limit: u32) -> Result<Page<Event, EventKey>, Error> {
+    pub(crate) async fn list_events(
+        &self,
+        run: Uuid,
+        after: Option<&EventKey>,
+        limit: u32,
+    ) -> Result<Page<Event, EventKey>, Error> {
         let limit = page_size(limit);
         let query = sqlx::query(LIST_EVENTS)
             .bind(run)
@@ -50,14 +66,26 @@ impl Postgres {
             .bind(after.map_or("".into(), |k| borrowed(&k.transition)).into_owned())
             .bind(i64::from(limit) + 1);
         let rows = self
-            .read("reading the events of a run", |pool| async move { query.fetch_all(&pool).await?.iter().map(event).collect::<Result<Vec<_>, _>>() })
+            .read("reading the events of a run", |pool| async move {
+                query.fetch_all(&pool).await?.iter().map(event).collect::<Result<Vec<_>, _>>()
+            })
             .await?;
         Ok(page(rows, limit, Event::key))
     }
 
-    pub(crate) async fn get_log(&self, run: Uuid, step: &str, item: i32, attempt: Option<i32>) -> Result<Option<Log>, Error> {
+    pub(crate) async fn get_log(
+        &self,
+        run: Uuid,
+        step: &str,
+        item: i32,
+        attempt: Option<i32>,
+    ) -> Result<Option<Log>, Error> {
         let query = sqlx::query(GET_LOG).bind(run).bind(borrowed(step).into_owned()).bind(item).bind(attempt);
-        self.read("reading a log", |pool| async move { query.fetch_optional(&pool).await?.as_ref().map(log).transpose() }).await
+        self.read(
+            "reading a log",
+            |pool| async move { query.fetch_optional(&pool).await?.as_ref().map(log).transpose() },
+        )
+        .await
     }
 }
 

@@ -35,8 +35,12 @@ impl Postgres {
 
     async fn running_after(&self, cluster: &str, older_than: Duration, after: Uuid) -> Result<Vec<Unfinished>, Error> {
         let age = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
-        let query = sqlx::query(RUNNING).bind(cluster).bind(after).bind(age).bind(i64::try_from(CHUNK).unwrap_or(i64::MAX));
-        self.read("listing runs without an end", |pool| async move { query.fetch_all(&pool).await?.iter().map(unfinished).collect() }).await
+        let query =
+            sqlx::query(RUNNING).bind(cluster).bind(after).bind(age).bind(i64::try_from(CHUNK).unwrap_or(i64::MAX));
+        self.read("listing runs without an end", |pool| async move {
+            query.fetch_all(&pool).await?.iter().map(unfinished).collect()
+        })
+        .await
     }
 
     pub(crate) async fn vanish(&self, runs: &[Uuid]) -> Result<u64, Error> {
@@ -72,7 +76,12 @@ impl Postgres {
 
 fn unfinished(row: &PgRow) -> Result<Unfinished, sqlx::Error> {
     Ok(Unfinished {
-        object: ObjectKey { kind: row.try_get("kind")?, namespace: row.try_get("namespace")?, name: row.try_get("name")?, uid: row.try_get("uid")? },
+        object: ObjectKey {
+            kind: row.try_get("kind")?,
+            namespace: row.try_get("namespace")?,
+            name: row.try_get("name")?,
+            uid: row.try_get("uid")?,
+        },
         run_id: row.try_get("id")?,
         number: row.try_get("number")?,
     })

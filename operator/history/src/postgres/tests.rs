@@ -33,7 +33,8 @@ fn filled() -> RunFilter {
 
 #[tokio::test]
 async fn every_statement_prepares() {
-    let dsn = std::env::var("HEARTH_TEST_POSTGRES").expect("HEARTH_TEST_POSTGRES must be the DSN of a Postgres in which databases may be made");
+    let dsn = std::env::var("HEARTH_TEST_POSTGRES")
+        .expect("HEARTH_TEST_POSTGRES must be the DSN of a Postgres in which databases may be made");
     let options: PgConnectOptions = dsn.parse().unwrap();
     let mut admin = PgConnection::connect_with(&options).await.unwrap();
     let name = format!("hearth_prepare_{}", Uuid::new_v4().simple());
@@ -41,7 +42,8 @@ async fn every_statement_prepares() {
     let mut store = Postgres::new(&dsn, Limits::default()).unwrap();
     store.options = store.options.database(&name);
     store.migrate().await.unwrap();
-    let mut connection = super::connection::open(&store.options, Duration::from_secs(10), Duration::from_secs(10)).await.unwrap();
+    let mut connection =
+        super::connection::open(&store.options, Duration::from_secs(10), Duration::from_secs(10)).await.unwrap();
     for (name, sql) in STATEMENTS {
         connection.prepare(sql.into_sql_str()).await.unwrap_or_else(|e| panic!("{name}: {e}"));
     }
@@ -58,8 +60,10 @@ async fn every_statement_prepares() {
 #[test]
 fn every_sql_file_is_in_the_list() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/postgres/sql");
-    let files: std::collections::BTreeSet<String> =
-        std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    let files: std::collections::BTreeSet<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|f| f.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
     // public_view is a script, run whole by each migration.
     let listed = STATEMENTS.iter().map(|(name, _)| (*name).to_owned()).chain(["public_view".to_owned()]).collect();
     assert_eq!(files, listed);

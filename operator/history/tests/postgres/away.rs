@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 /// How many backends of this database wait for a lock.
 async fn waiting(db: &Db) -> i64 {
-    db.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").await
+    db.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+        .await
 }
 
 /// Other operators of the suite run beside: a limit that was kept may look like twice that.
@@ -28,7 +29,10 @@ async fn batches_wait_for_the_schema() {
         let mut w = start(&store);
         let id = Uuid::now_v7();
         w.send(run_batch(run(id, 1, "Succeeded")));
-        until("the writer tries and fails", || async { w.metrics().contains("hearth_history_failures_total{class=\"transient\"}") }).await;
+        until("the writer tries and fails", || async {
+            w.metrics().contains("hearth_history_failures_total{class=\"transient\"}")
+        })
+        .await;
         assert!(!*w.up.borrow());
         assert_eq!(w.acks.try_recv(), Err(TryRecvError::Empty));
         store.spawn_migrations().await.unwrap();

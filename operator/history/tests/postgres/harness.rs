@@ -16,7 +16,12 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Limits that a test need not wait long for.
 pub fn short() -> Limits {
-    Limits { connect: Duration::from_secs(2), read: Duration::from_millis(700), write: Duration::from_secs(1), migrate: Duration::from_secs(60) }
+    Limits {
+        connect: Duration::from_secs(2),
+        read: Duration::from_millis(700),
+        write: Duration::from_secs(1),
+        migrate: Duration::from_secs(60),
+    }
 }
 
 /// A database of one test.
@@ -29,7 +34,8 @@ pub struct Db {
 }
 
 fn server() -> PgConnectOptions {
-    let dsn = std::env::var("HEARTH_TEST_POSTGRES").expect("HEARTH_TEST_POSTGRES must be the DSN of a Postgres in which databases may be made");
+    let dsn = std::env::var("HEARTH_TEST_POSTGRES")
+        .expect("HEARTH_TEST_POSTGRES must be the DSN of a Postgres in which databases may be made");
     dsn.parse().expect("HEARTH_TEST_POSTGRES must be a DSN")
 }
 
@@ -39,7 +45,11 @@ pub async fn with_empty<F: Future<Output = ()> + Send + 'static>(test: impl FnOn
     let mut admin = PgConnection::connect_with(&server()).await.unwrap();
     admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"))).await.unwrap();
     let options = server().database(&name);
-    let db = Db { dsn: options.to_url_lossy().to_string(), sql: PgPool::connect_with(options.clone()).await.unwrap(), options };
+    let db = Db {
+        dsn: options.to_url_lossy().to_string(),
+        sql: PgPool::connect_with(options.clone()).await.unwrap(),
+        options,
+    };
     let end = tokio::spawn(test(db)).await;
     admin.execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await.unwrap();
     if let Err(e) = end {
@@ -67,7 +77,11 @@ impl Db {
 
     /// (seq, phase, terminal) of a run.
     pub async fn run(&self, id: Uuid) -> Option<(i64, String, bool)> {
-        sqlx::query_as("SELECT seq, phase, terminal FROM hearth.runs WHERE id = $1").bind(id).fetch_optional(&self.sql).await.unwrap()
+        sqlx::query_as("SELECT seq, phase, terminal FROM hearth.runs WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.sql)
+            .await
+            .unwrap()
     }
 
     /// (seq, phase, terminal) of an attempt.
@@ -134,7 +148,10 @@ impl Running {
     }
 
     pub async fn wait_up(&mut self, wanted: bool) {
-        timeout(PATIENCE, self.up.wait_for(|up| *up == wanted)).await.expect("the store's state did not change in time").unwrap();
+        timeout(PATIENCE, self.up.wait_for(|up| *up == wanted))
+            .await
+            .expect("the store's state did not change in time")
+            .unwrap();
     }
 
     /// Lets the writer end: everything sent is stored.

@@ -24,7 +24,12 @@ async fn a_late_row_changes_nothing() {
         w.send(batch(a, 3, false, vec![step_record(step(a, "fit", 1, 3, "Running"))]));
         w.store(run_batch(run(b, 1, "Succeeded"))).await;
         // In a later flush, so that the database decides and not the reduction.
-        w.send(batch(a, 2, false, vec![run_record(run(a, 2, "Pending")), step_record(step(a, "fit", 1, 2, "Waiting"))]));
+        w.send(batch(
+            a,
+            2,
+            false,
+            vec![run_record(run(a, 2, "Pending")), step_record(step(a, "fit", 1, 2, "Waiting"))],
+        ));
         w.finish().await;
         assert_eq!(db.run(a).await, Some((3, "Running".into(), false)));
         assert_eq!(db.attempt(a, "fit", 1).await, Some((3, "Running".into(), false)));
@@ -59,9 +64,26 @@ async fn terminal_is_terminal() {
     with_db(|db| async move {
         let mut w = start(&db.store());
         let id = Uuid::now_v7();
-        w.store(batch(id, 5, true, vec![run_record(run(id, 5, "Failed")), step_record(step(id, "fit", 1, 5, "Failed"))])).await;
-        w.store(batch(id, 9, true, vec![run_record(run(id, 9, "Succeeded")), step_record(step(id, "fit", 1, 9, "Succeeded"))])).await;
-        w.send(batch(id, 10, false, vec![run_record(run(id, 10, "Running")), step_record(step(id, "fit", 1, 10, "Running"))]));
+        w.store(batch(
+            id,
+            5,
+            true,
+            vec![run_record(run(id, 5, "Failed")), step_record(step(id, "fit", 1, 5, "Failed"))],
+        ))
+        .await;
+        w.store(batch(
+            id,
+            9,
+            true,
+            vec![run_record(run(id, 9, "Succeeded")), step_record(step(id, "fit", 1, 9, "Succeeded"))],
+        ))
+        .await;
+        w.send(batch(
+            id,
+            10,
+            false,
+            vec![run_record(run(id, 10, "Running")), step_record(step(id, "fit", 1, 10, "Running"))],
+        ));
         w.finish().await;
         assert_eq!(db.run(id).await, Some((5, "Failed".into(), true)));
         assert_eq!(db.attempt(id, "fit", 1).await, Some((5, "Failed".into(), true)));
@@ -92,7 +114,12 @@ async fn attempts_and_items_are_rows_of_their_own() {
         let id = Uuid::now_v7();
         let mut item = step(id, "fit", 1, 1, "Running");
         item.item = 1;
-        let rows = vec![step(id, "fit", 1, 1, "Failed"), step(id, "fit", 2, 1, "Running"), item, step(id, "fit2", 1, 1, "Running")];
+        let rows = vec![
+            step(id, "fit", 1, 1, "Failed"),
+            step(id, "fit", 2, 1, "Running"),
+            item,
+            step(id, "fit2", 1, 1, "Running"),
+        ];
         w.send(batch(id, 1, false, rows.into_iter().map(step_record).collect()));
         w.finish().await;
         assert_eq!(db.count("SELECT count(*) FROM hearth.steps").await, 4);
@@ -139,7 +166,8 @@ async fn any_order_in_any_flush_ends_alike() {
     with_db(|db| async move {
         let handle = tokio::runtime::Handle::current();
         let work = tokio::task::spawn_blocking(move || {
-            let config = Config { cases: 48, failure_persistence: None, rng_seed: RngSeed::Fixed(SEED), ..Config::default() };
+            let config =
+                Config { cases: 48, failure_persistence: None, rng_seed: RngSeed::Fixed(SEED), ..Config::default() };
             let seed: Vec<u8> = SEED.to_le_bytes().repeat(4);
             let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
             let phase = prop::sample::select(vec!["Pending", "Running", "Running", "Succeeded", "Failed"]);
@@ -148,7 +176,11 @@ async fn any_order_in_any_flush_ends_alike() {
                 .run(&(rows, any::<bool>()), |(rows, one_by_one)| {
                     let id = Uuid::now_v7();
                     let got = handle.block_on(async {
-                        let pace = if one_by_one { hearth_history::Pace { rows: 1, linger: Duration::ZERO, ..quick() } } else { quick() };
+                        let pace = if one_by_one {
+                            hearth_history::Pace { rows: 1, linger: Duration::ZERO, ..quick() }
+                        } else {
+                            quick()
+                        };
                         let w = start_with(&db.store(), pace, 64);
                         as_batches(id, &rows).into_iter().for_each(|b| w.send(b));
                         w.finish().await;

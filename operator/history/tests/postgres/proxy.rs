@@ -37,7 +37,8 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let mut url = db.options.clone().host("127.0.0.1").port(port).to_url_lossy();
         // A socket of the real server must not win over the proxy's port.
-        let pairs: Vec<(String, String)> = url.query_pairs().filter(|(k, _)| k != "host").map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
+        let pairs: Vec<(String, String)> =
+            url.query_pairs().filter(|(k, _)| k != "host").map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
         url.query_pairs_mut().clear().extend_pairs(pairs);
         url.set_host(Some("127.0.0.1")).unwrap();
         let state = Arc::new(watch::channel(Wire::Flows).0);
@@ -59,8 +60,22 @@ async fn listen(listener: TcpListener, db: Db, state: Arc<watch::Sender<Wire>>) 
         let db = db.clone();
         tokio::spawn(async move {
             match db.options.get_socket() {
-                Some(folder) => join(client, UnixStream::connect(folder.join(format!(".s.PGSQL.{}", db.options.get_port()))).await.unwrap(), wire).await,
-                None => join(client, TcpStream::connect((db.options.get_host(), db.options.get_port())).await.unwrap(), wire).await,
+                Some(folder) => {
+                    join(
+                        client,
+                        UnixStream::connect(folder.join(format!(".s.PGSQL.{}", db.options.get_port()))).await.unwrap(),
+                        wire,
+                    )
+                    .await
+                }
+                None => {
+                    join(
+                        client,
+                        TcpStream::connect((db.options.get_host(), db.options.get_port())).await.unwrap(),
+                        wire,
+                    )
+                    .await
+                }
             }
         });
     }

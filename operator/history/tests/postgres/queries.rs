@@ -36,7 +36,10 @@ async fn paging_is_exact_under_equal_times() {
     with_db(|db| async move {
         let mut ids: Vec<Uuid> = (0..23).map(|_| Uuid::now_v7()).collect();
         // Eleven at one time, twelve at another; ids alone order within.
-        let rows = ids.iter().enumerate().map(|(n, id)| RunRow { started_at: time(i64::from(n % 2 == 0)), ..run(*id, 1, "Running") });
+        let rows = ids
+            .iter()
+            .enumerate()
+            .map(|(n, id)| RunRow { started_at: time(i64::from(n % 2 == 0)), ..run(*id, 1, "Running") });
         fill(&db, rows.collect()).await;
         let store = db.store();
         let late: Vec<Uuid> = ids.iter().copied().step_by(2).collect();
@@ -44,8 +47,16 @@ async fn paging_is_exact_under_equal_times() {
         let oldest_first: Vec<Uuid> = ids.iter().chain(&late).copied().collect();
         let newest_first: Vec<Uuid> = oldest_first.iter().rev().copied().collect();
         for limit in [1, 4, 11, 12, 22, 23, 24, 500] {
-            assert_eq!(all_pages(&store, &RunFilter::default(), Order::NewestFirst, limit).await, newest_first, "limit {limit}");
-            assert_eq!(all_pages(&store, &RunFilter::default(), Order::OldestFirst, limit).await, oldest_first, "limit {limit}");
+            assert_eq!(
+                all_pages(&store, &RunFilter::default(), Order::NewestFirst, limit).await,
+                newest_first,
+                "limit {limit}"
+            );
+            assert_eq!(
+                all_pages(&store, &RunFilter::default(), Order::OldestFirst, limit).await,
+                oldest_first,
+                "limit {limit}"
+            );
         }
         let exact = store.list_runs(&RunFilter::default(), Order::NewestFirst, None, 23).await.unwrap();
         assert_eq!(exact.next, None, "a page that holds all has no next");
@@ -74,7 +85,11 @@ async fn a_page_has_between_one_and_five_hundred_rows() {
         fill(&db, (0..510).map(|_| run(Uuid::now_v7(), 1, "Running")).collect()).await;
         let store = db.store();
         for (asked, got) in [(0, 1), (1, 1), (500, 500), (u32::MAX, 500)] {
-            assert_eq!(store.list_runs(&RunFilter::default(), Order::NewestFirst, None, asked).await.unwrap().items.len(), got, "limit {asked}");
+            assert_eq!(
+                store.list_runs(&RunFilter::default(), Order::NewestFirst, None, asked).await.unwrap().items.len(),
+                got,
+                "limit {asked}"
+            );
         }
     })
     .await;
@@ -135,7 +150,17 @@ async fn each_filter_narrows() {
             ("from", RunFilter { from: Some(time(1)), ..f() }),
             ("from, inclusive", RunFilter { from: Some(time(60_000)), ..f() }),
             ("duration", RunFilter { min_duration: Some(Duration::from_secs(10)), ..f() }),
-            ("all of it", RunFilter { kind: text("TrainingJob"), labels: pairs("team", "heat"), params: pairs("mode", "slow"), from: Some(time(1)), to: Some(time(60_001)), ..f() }),
+            (
+                "all of it",
+                RunFilter {
+                    kind: text("TrainingJob"),
+                    labels: pairs("team", "heat"),
+                    params: pairs("mode", "slow"),
+                    from: Some(time(1)),
+                    to: Some(time(60_001)),
+                    ..f()
+                },
+            ),
         ];
         let store = db.store();
         for (what, filter) in cases {
@@ -148,7 +173,10 @@ async fn each_filter_narrows() {
             ("no namespace's UID may be seen", RunFilter { namespace_uids: Some(vec![]), ..f() }),
             ("longer than any", RunFilter { min_duration: Some(Duration::from_millis(10_001)), ..f() }),
             ("quotes are data", RunFilter { name: text("' OR true --"), ..f() }),
-            ("NUL is data", RunFilter { owner: text("\0"), labels: pairs("\0", "\0"), params: pairs("\0", "\0"), ..f() }),
+            (
+                "NUL is data",
+                RunFilter { owner: text("\0"), labels: pairs("\0", "\0"), params: pairs("\0", "\0"), ..f() },
+            ),
         ] {
             assert_eq!(all_pages(&store, &nothing, Order::NewestFirst, 10).await, [] as [Uuid; 0], "{what}");
         }
@@ -165,10 +193,22 @@ async fn a_run_is_read_back_whole() {
         let got = store.get_run(id).await.unwrap().unwrap();
         let want = odd_one(id);
         let s = &got.summary;
-        assert_eq!((s.id, s.cluster.as_str(), s.kind.as_str(), s.namespace.as_str(), s.name.as_str(), s.uid.as_str()), (id, "cluster-1", "TrainingJob", "lab", "burgers", "uid-odd"));
-        assert_eq!((s.namespace_uid.as_str(), s.number, s.phase.as_str(), s.terminal, s.reason.as_deref(), s.trigger.as_str()), ("ns-uid-2", 1, "Failed", true, Some("StepFailed"), "Rerun"));
-        assert_eq!((s.started_at, s.finished_at, s.duration_ms, s.minimal), (want.started_at, want.finished_at, Some(10_000), false));
-        assert_eq!((&got.spec, &got.params, &got.results, &got.labels), (&want.spec, &want.params, &want.results, &want.labels));
+        assert_eq!(
+            (s.id, s.cluster.as_str(), s.kind.as_str(), s.namespace.as_str(), s.name.as_str(), s.uid.as_str()),
+            (id, "cluster-1", "TrainingJob", "lab", "burgers", "uid-odd")
+        );
+        assert_eq!(
+            (s.namespace_uid.as_str(), s.number, s.phase.as_str(), s.terminal, s.reason.as_deref(), s.trigger.as_str()),
+            ("ns-uid-2", 1, "Failed", true, Some("StepFailed"), "Rerun")
+        );
+        assert_eq!(
+            (s.started_at, s.finished_at, s.duration_ms, s.minimal),
+            (want.started_at, want.finished_at, Some(10_000), false)
+        );
+        assert_eq!(
+            (&got.spec, &got.params, &got.results, &got.labels),
+            (&want.spec, &want.params, &want.results, &want.labels)
+        );
         assert_eq!((got.revision.as_str(), got.digest.as_str(), got.seq), ("co2-5d4f", "1:abcd", 2));
         let listed = store.list_runs(&RunFilter::default(), Order::NewestFirst, None, 1).await.unwrap();
         assert_eq!(listed.items, [got.summary]);
@@ -188,13 +228,21 @@ async fn steps_come_in_the_order_of_their_start() {
         never.started_at = None;
         let mut never_too = step(id, "before", 0, 1, "Skipped");
         never_too.started_at = None;
-        let rows = vec![never, never_too, step(id, "b", 1, 1, "Failed"), step(id, "b", 2, 1, "Succeeded"), step(id, "a", 1, 1, "Succeeded"), step(id, "a", 3, 1, "Succeeded")];
+        let rows = vec![
+            never,
+            never_too,
+            step(id, "b", 1, 1, "Failed"),
+            step(id, "b", 2, 1, "Succeeded"),
+            step(id, "a", 1, 1, "Succeeded"),
+            step(id, "a", 3, 1, "Succeeded"),
+        ];
         let mut records: Vec<Record> = rows.into_iter().map(step_record).collect();
         records.push(run_record(run(id, 1, "Failed")));
         records.push(step_record(step(Uuid::now_v7(), "other", 1, 1, "Succeeded")));
         w.store(batch(id, 1, true, records)).await;
         let store = db.store();
-        let want = [("a", 1), ("b", 1), ("b", 2), ("a", 3), ("after", 0), ("before", 0)].map(|(s, n)| (s.to_owned(), n));
+        let want =
+            [("a", 1), ("b", 1), ("b", 2), ("a", 3), ("after", 0), ("before", 0)].map(|(s, n)| (s.to_owned(), n));
         for limit in 1..=7 {
             let mut seen = Vec::new();
             let mut after = None;
@@ -209,7 +257,10 @@ async fn steps_come_in_the_order_of_their_start() {
             assert_eq!(seen, want, "limit {limit}");
         }
         let first = &store.list_steps(id, None, 1).await.unwrap().items[0];
-        assert_eq!((first.duration_ms, first.pod.as_deref(), first.node.as_deref(), first.has_log), (Some(100), Some("co2-a-1"), Some("node-1"), false));
+        assert_eq!(
+            (first.duration_ms, first.pod.as_deref(), first.node.as_deref(), first.has_log),
+            (Some(100), Some("co2-a-1"), Some("node-1"), false)
+        );
     })
     .await;
 }
@@ -224,7 +275,14 @@ async fn events_come_in_the_order_of_time_and_seq() {
             e.at = time(ms);
             Record::Event(e)
         };
-        let records = vec![at("run", "Failed", 4, 9), at("run", "Running", 1, 1), at("step/a/1", "Running", 2, 1), at("step/b/1", "Running", 2, 1), at("step/a/1", "Failed", 3, 0), run_record(run(id, 4, "Failed"))];
+        let records = vec![
+            at("run", "Failed", 4, 9),
+            at("run", "Running", 1, 1),
+            at("step/a/1", "Running", 2, 1),
+            at("step/b/1", "Running", 2, 1),
+            at("step/a/1", "Failed", 3, 0),
+            run_record(run(id, 4, "Failed")),
+        ];
         w.store(batch(id, 4, true, records)).await;
         let store = db.store();
         let want = ["step/a/1 Failed", "run Running", "step/a/1 Running", "step/b/1 Running", "run Failed"];
@@ -254,7 +312,11 @@ async fn a_log_is_that_of_the_attempt_or_of_the_last_that_has_one() {
         first.log = Some("one".into());
         let mut second = step(id, "fit", 2, 1, "Failed");
         second.log_unavailable = Some("PodGone".into());
-        let mut records: Vec<Record> = vec![first, second, step(id, "fit", 3, 1, "Succeeded"), step(id, "fit", 4, 1, "Void")].into_iter().map(step_record).collect();
+        let mut records: Vec<Record> =
+            vec![first, second, step(id, "fit", 3, 1, "Succeeded"), step(id, "fit", 4, 1, "Void")]
+                .into_iter()
+                .map(step_record)
+                .collect();
         records.push(run_record(run(id, 1, "Succeeded")));
         w.store(batch(id, 1, true, records)).await;
         let store = db.store();

@@ -30,7 +30,10 @@ async fn a_bad_row_is_found_among_many_and_the_rest_goes_on() {
         assert_eq!(db.count("SELECT count(*) FROM hearth.steps").await, 1500);
         assert_eq!(db.count("SELECT count(*) FROM hearth.events").await, 1);
         let letters: Vec<(String, String, String, String)> =
-            sqlx::query_as("SELECT kind, run_id, error, content FROM hearth.dead_letter ORDER BY content").fetch_all(&db.sql).await.unwrap();
+            sqlx::query_as("SELECT kind, run_id, error, content FROM hearth.dead_letter ORDER BY content")
+                .fetch_all(&db.sql)
+                .await
+                .unwrap();
         assert_eq!(letters.len(), 2);
         for (kind, run_id, error, content) in letters {
             assert_eq!((kind.as_str(), run_id), ("steps", id.to_string()));
@@ -68,7 +71,8 @@ async fn a_refused_run_is_stored_in_minimal_form_and_that_is_its_ack() {
         assert!(stored.summary.message.unwrap().contains("out of range"));
         assert_eq!(stored.summary.finished_at, Some(crate::rows::time(1500)));
         assert_eq!(stored.params, json!({}));
-        let content: String = sqlx::query_scalar("SELECT content FROM hearth.dead_letter").fetch_one(&db.sql).await.unwrap();
+        let content: String =
+            sqlx::query_scalar("SELECT content FROM hearth.dead_letter").fetch_one(&db.sql).await.unwrap();
         assert!(content.contains("window"), "nothing of the row is lost: {content}");
         assert!(w.metrics().contains("hearth_history_minimal_runs_total 1"));
     })
@@ -117,7 +121,12 @@ async fn the_same_bad_row_again_counts_up() {
     with_db(|db| async move {
         let mut w = start(&db.store());
         let id = Uuid::now_v7();
-        let bad = batch(id, 1, true, vec![step_record(step(id, "odd", 1, 1, "NoSuchPhase")), run_record(run(id, 1, "Failed"))]);
+        let bad = batch(
+            id,
+            1,
+            true,
+            vec![step_record(step(id, "odd", 1, 1, "NoSuchPhase")), run_record(run(id, 1, "Failed"))],
+        );
         w.store(bad.clone()).await;
         w.store(bad).await;
         assert_eq!((db.count(LETTERS).await, db.count("SELECT times FROM hearth.dead_letter").await), (1, 2));
@@ -141,13 +150,17 @@ async fn odd_text_is_stored_and_read_back() {
         attempt.outputs = json!({"x\0": "\0"});
         let mut transition = event(id, "step/fit\0/1", "Failed", 1);
         transition.message = Some("\0".into());
-        let ack = w.store(batch(id, 1, true, vec![run_record(row), step_record(attempt), Record::Event(transition)])).await;
+        let ack =
+            w.store(batch(id, 1, true, vec![run_record(row), step_record(attempt), Record::Event(transition)])).await;
         assert!(!ack.minimal);
         assert_eq!(db.count(LETTERS).await, 0);
         let store = db.store();
         let stored = store.get_run(id).await.unwrap().unwrap();
         assert_eq!(stored.summary.message.unwrap(), format!("{odd}\u{fffd}end"));
-        assert_eq!(stored.params, json!({"text": odd, "nul\u{fffd}key": ["a\u{fffd}b", {"deep": "\u{fffd}"}], "n": 1.5e300}));
+        assert_eq!(
+            stored.params,
+            json!({"text": odd, "nul\u{fffd}key": ["a\u{fffd}b", {"deep": "\u{fffd}"}], "n": 1.5e300})
+        );
         assert_eq!(stored.labels, [("k\u{fffd}".to_owned(), odd.to_owned())].into());
         assert_eq!(stored.summary.owner, "\u{fffd}");
         let log = store.get_log(id, "fit", 0, Some(1)).await.unwrap().unwrap();

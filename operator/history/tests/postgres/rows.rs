@@ -73,7 +73,15 @@ pub fn step(id: Uuid, name: &str, attempt: i32, seq: i64, phase: &str) -> StepRo
 }
 
 pub fn event(id: Uuid, subject: &str, transition: &str, seq: i64) -> EventRow {
-    EventRow { run_id: id.to_string(), subject: subject.into(), transition: transition.into(), seq, at: time(seq), reason: None, message: None }
+    EventRow {
+        run_id: id.to_string(),
+        subject: subject.into(),
+        transition: transition.into(),
+        seq,
+        at: time(seq),
+        reason: None,
+        message: None,
+    }
 }
 
 /// A batch of one run; final when told.
@@ -83,7 +91,13 @@ pub fn batch(id: Uuid, seq: i64, last: bool, records: Vec<Record>) -> RecordBatc
 
 /// A batch with the run's row alone.
 pub fn run_batch(row: RunRow) -> RecordBatch {
-    RecordBatch { object: row.object.clone(), run_id: row.id.clone(), seq: row.seq, last: row.terminal, records: vec![Record::Run(Box::new(row))] }
+    RecordBatch {
+        object: row.object.clone(),
+        run_id: row.id.clone(),
+        seq: row.seq,
+        last: row.terminal,
+        records: vec![Record::Run(Box::new(row))],
+    }
 }
 
 pub fn run_record(row: RunRow) -> Record {

@@ -19,7 +19,8 @@ async fn migrating_twice_and_at_once_is_harmless() {
         db.store().migrate().await.unwrap();
         db.store().healthy().await.unwrap();
         assert_eq!(db.count("SELECT count(*) FROM hearth.migrations").await, 1);
-        let elsewhere = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname <> 'workflow_runs'";
+        let elsewhere =
+            "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname <> 'workflow_runs'";
         assert_eq!(db.count(elsewhere).await, 0, "all that is ours is in our schema");
     })
     .await;

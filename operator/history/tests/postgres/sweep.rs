@@ -52,7 +52,16 @@ async fn vanished_gives_way_once_to_a_true_end() {
         let store = db.store();
         let id = Uuid::now_v7();
         let marker = Uuid::now_v7();
-        w.send(batch(id, 3, false, vec![run_record(run(id, 3, "Running")), step_record(step(id, "fit", 1, 3, "Running")), step_record(step(id, "clean", 1, 2, "Succeeded"))]));
+        w.send(batch(
+            id,
+            3,
+            false,
+            vec![
+                run_record(run(id, 3, "Running")),
+                step_record(step(id, "fit", 1, 3, "Running")),
+                step_record(step(id, "clean", 1, 2, "Succeeded")),
+            ],
+        ));
         w.store(run_batch(run(marker, 1, "Succeeded"))).await;
         assert_eq!(store.vanish(&[id, marker]).await.unwrap(), 1);
         assert_eq!(db.run(id).await, Some((3, "Vanished".into(), true)));
@@ -63,7 +72,13 @@ async fn vanished_gives_way_once_to_a_true_end() {
         // What is no end does not bring it back.
         w.store(batch(id, 4, true, vec![run_record(run(id, 4, "Running"))])).await;
         assert_eq!(db.run(id).await, Some((3, "Vanished".into(), true)));
-        w.store(batch(id, 5, true, vec![run_record(run(id, 5, "Failed")), step_record(step(id, "fit", 1, 5, "Failed"))])).await;
+        w.store(batch(
+            id,
+            5,
+            true,
+            vec![run_record(run(id, 5, "Failed")), step_record(step(id, "fit", 1, 5, "Failed"))],
+        ))
+        .await;
         assert_eq!(db.run(id).await, Some((5, "Failed".into(), true)));
         assert_eq!(db.attempt(id, "fit", 1).await, Some((5, "Failed".into(), true)));
         w.store(batch(id, 6, true, vec![run_record(run(id, 6, "Succeeded"))])).await;
@@ -77,7 +92,18 @@ async fn under_a_tombstone_rows_are_dropped_and_acknowledged() {
     with_db(|db| async move {
         let mut w = start(&db.store());
         let (id, kept) = (Uuid::now_v7(), Uuid::now_v7());
-        let last = |id: Uuid| batch(id, 3, true, vec![run_record(run(id, 3, "Failed")), step_record(step(id, "fit", 1, 3, "Failed")), Record::Event(event(id, "run", "Failed", 3))]);
+        let last = |id: Uuid| {
+            batch(
+                id,
+                3,
+                true,
+                vec![
+                    run_record(run(id, 3, "Failed")),
+                    step_record(step(id, "fit", 1, 3, "Failed")),
+                    Record::Event(event(id, "run", "Failed", 3)),
+                ],
+            )
+        };
         w.store(last(id)).await;
         w.store(last(kept)).await;
         assert_eq!(db.store().bury(&[id], "asked for").await.unwrap(), 1);

@@ -241,7 +241,8 @@ impl Work<'_> {
 
     /// Ended pods of the run whose labels somebody changed: the deletecollection does not see them.
     fn drop_unlabelled(&mut self, run: &Run) {
-        let name = |step: &str, attempt: u32| digest::pod_name(&self.owner.name, &self.owner.uid, &run.id, step, attempt);
+        let name =
+            |step: &str, attempt: u32| digest::pod_name(&self.owner.name, &self.owner.uid, &run.id, step, attempt);
         for (step, attempts) in run.steps.iter().map(|s| (&s.name, s.attempt)) {
             for pod in (1..=attempts).filter_map(|n| self.facts.pods.get(&name(step, n))).filter(|p| deletable(p)) {
                 let labelled = pod.labels.get(label::RUN).is_some_and(|r| *r == run.id)
