@@ -1,0 +1,236 @@
+//! The course of the benchmark.
+
+use crate::{
+    Args,
+    audit::Log,
+    bare::Bare,
+    diamond,
+    process::{Operator, cpu_seconds},
+    report::Figures,
+    seen::{self, Seen},
+    tally::Both,
+};
+use anyhow::{Context, Result, bail};
+use futures::future::try_join_all;
+use hearth_crds::workflow::Workflow;
+use k8s_openapi::api::{
+    authentication::v1::SelfSubjectReview,
+    core::v1::{Namespace, ServiceAccount},
+};
+use kube::{
+    Api, Client, Config, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
+use serde_json::json;
+use std::{
+    process::id,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+/// Runs that warm up both sides and count for nothing.
+const WARM_UP: u32 = 3;
+/// How long a round may take.
+const ROUND: Duration = Duration::from_secs(180);
+/// How long a namespace may take to come, or to go.
+const NAMESPACE: Duration = Duration::from_secs(90);
+
+/// Measures, and leaves nothing behind.
+pub async fn run(args: &Args) -> Result<Figures> {
+    let client = Client::try_from(Config::infer().await?)?;
+    let namespace = format!("hearth-bench-{}", id());
+    make_namespace(&client, &namespace).await?;
+    let operator =
+        Operator::start(&args.operator, &args.operator_kubeconfig, &args.operator_namespace, &args.operator_log)?;
+    let (seen, _) = watch::channel(Seen::default());
+    let bare = Bare::new(client.clone(), &namespace, seen.clone());
+    let watches = tokio::spawn(follow(client.clone(), namespace.clone(), seen.clone(), Arc::clone(&bare)));
+    let mut bench = Bench {
+        workflows: Api::namespaced(client.clone(), &namespace),
+        user: who_am_i(&client).await?,
+        log: Log::from_now(&args.audit_log, &namespace, &args.operator_user)?,
+        client,
+        namespace,
+        args,
+        operator,
+        seen,
+        bare,
+        bare_runs: 0,
+    };
+    let measured = bench.measure().await;
+    watches.abort();
+    // The operator must live for this: it holds each Workflow until its record is stored.
+    let cleaned = bench.clean_up().await;
+    let figures = measured.with_context(|| format!("the operator's log is {}", args.operator_log.display()))?;
+    cleaned?;
+    bench.operator.stop().await?;
+    Ok(figures)
+}
+
+async fn follow(client: Client, namespace: String, seen: watch::Sender<Seen>, bare: Arc<Bare>) {
+    tokio::join!(
+        seen::follow_pods(client.clone(), &namespace, &seen, |place| bare.ended(place)),
+        seen::follow_workflows(client, &namespace, &seen),
+    );
+}
+
+async fn who_am_i(client: &Client) -> Result<String> {
+    let reviews = Api::<SelfSubjectReview>::all(client.clone());
+    let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
+    review.status.and_then(|s| s.user_info).and_then(|u| u.username).context("the cluster does not say who we are")
+}
+
+/// Makes the namespace, and waits until pods can be made in it.
+async fn make_namespace(client: &Client, name: &str) -> Result<()> {
+    let namespace: Namespace = serde_json::from_value(
+        json!({"metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}),
+    )?;
+    Api::all(client.clone()).create(&PostParams::default(), &namespace).await?;
+    let accounts = Api::<ServiceAccount>::namespaced(client.clone(), name);
+    ask_until("the default service account", NAMESPACE, async || Ok(accounts.get_opt("default").await?.is_some())).await
+}
+
+async fn ask_until(what: &str, limit: Duration, ask: impl AsyncFn() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !ask().await? {
+        if begun.elapsed() > limit {
+            bail!("{what}: not within {} s", limit.as_secs());
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+struct Bench<'a> {
+    args: &'a Args,
+    client: Client,
+    namespace: String,
+    workflows: Api<Workflow>,
+    /// Our own name in the audit log.
+    user: String,
+    log: Log,
+    operator: Operator,
+    seen: watch::Sender<Seen>,
+    bare: Arc<Bare>,
+    bare_runs: u32,
+}
+
+/// A run to start: of which object, and its number.
+#[derive(Clone, Debug)]
+struct Order {
+    object: String,
+    number: u32,
+}
+
+impl Bench<'_> {
+    async fn measure(&mut self) -> Result<Figures> {
+        self.warm_up().await?;
+        let mut figures = Figures { at_once: self.args.at_once as usize, ..Figures::default() };
+        for n in 0..self.args.runs {
+            let (object, earlier) = (n / self.args.runs_per_object, n % self.args.runs_per_object);
+            let order = Order { object: format!("single-{object}"), number: earlier + 1 };
+            self.round(&[order], if earlier == 0 { &mut figures.first } else { &mut figures.later }).await?;
+            eprint!("\rone at a time: {} of {}", n + 1, self.args.runs);
+        }
+        eprintln!();
+        for number in 1..=self.args.rounds {
+            let orders: Vec<_> =
+                (0..self.args.at_once).map(|n| Order { object: format!("many-{n}"), number }).collect();
+            self.round(&orders, &mut figures.many).await?;
+            eprint!("\r{} at once: round {number} of {}", self.args.at_once, self.args.rounds);
+        }
+        eprintln!();
+        figures.peak = self.operator.peak_mib()?;
+        Ok(figures)
+    }
+
+    async fn warm_up(&mut self) -> Result<()> {
+        let orders = |number| [Order { object: "warm-up".to_owned(), number }];
+        self.orders(&orders(1)).await?;
+        self.bare.imitate();
+        self.log.read()?;
+        for number in 2..=WARM_UP {
+            self.round(&orders(number), &mut Both::default()).await?;
+        }
+        Ok(())
+    }
+
+    /// The operator's runs, then as many of the bare loop, and what the log says of both.
+    async fn round(&mut self, orders: &[Order], both: &mut Both) -> Result<()> {
+        let before = self.operator.cpu_seconds()?;
+        self.orders(orders).await?;
+        let ours = cpu_seconds(id())?;
+        self.bare_round(orders.len()).await?;
+        both.bare.cpu += cpu_seconds(id())? - ours;
+        // What the operator did in the meantime is its own cost all the same.
+        both.operator.cpu += self.operator.cpu_seconds()? - before;
+        let mut requests = self.log.read()?;
+        // Our own requests beside the bare loop's ask the operator for a run.
+        requests.retain(|r| r.user() != self.user || r.is_about_pods());
+        let seen = self.seen.borrow();
+        both.operator.add(&requests, &self.args.operator_user, orders.len(), &seen.places)?;
+        both.bare.add(&requests, &self.user, orders.len(), &seen.places)
+    }
+
+    /// Starts these runs of the operator, and waits until they are over and cleared away.
+    async fn orders(&mut self, orders: &[Order]) -> Result<()> {
+        try_join_all(orders.iter().map(|order| self.order(order))).await?;
+        let settled = |s: &Seen| orders.iter().all(|o| s.is_settled(&o.object, i64::from(o.number)));
+        self.until("the operator's runs", settled).await
+    }
+
+    async fn order(&self, order: &Order) -> Result<()> {
+        if order.number == 1 {
+            self.workflows.create(&PostParams::default(), &diamond::workflow(&order.object)?).await?;
+        } else {
+            let patch = json!({"spec": {"rerun": {"token": order.number.to_string()}}});
+            self.workflows.patch(&order.object, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        }
+        Ok(())
+    }
+
+    async fn bare_round(&mut self, runs: usize) -> Result<()> {
+        let first = self.bare_runs;
+        self.bare_runs += u32::try_from(runs)?;
+        let names: Vec<String> = (first..self.bare_runs).map(|n| format!("bare-{n}")).collect();
+        names.iter().for_each(|run| self.bare.start(run));
+        self.until("the bare loop's runs", |s| names.iter().all(|run| s.is_over(run))).await?;
+        try_join_all(names.iter().map(|run| self.bare.sweep(run))).await?;
+        self.until("the bare loop's pods to go", |s| names.iter().all(|run| s.is_swept(run))).await
+    }
+
+    async fn until(&mut self, what: &str, done: impl Fn(&Seen) -> bool) -> Result<()> {
+        let begun = Instant::now();
+        let mut seen = self.seen.subscribe();
+        loop {
+            // In short turns, to notice an operator that has ended.
+            let waited = timeout(Duration::from_secs(1), seen.wait_for(|s| s.error.is_some() || done(s))).await;
+            if let Ok(known) = waited {
+                return match &known?.error {
+                    None => Ok(()),
+                    Some(error) => bail!("{what}: {error}"),
+                };
+            }
+            self.operator.check()?;
+            if begun.elapsed() > ROUND {
+                bail!("{what}: not within {} s\n{}", ROUND.as_secs(), self.seen.borrow().describe());
+            }
+        }
+    }
+
+    async fn clean_up(&self) -> Result<()> {
+        let all = self.workflows.list_metadata(&kube::api::ListParams::default()).await?;
+        try_join_all(
+            all.iter().map(|w| async { self.workflows.delete(&w.name_any(), &DeleteParams::default()).await }),
+        )
+        .await?;
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        namespaces.delete(&self.namespace, &DeleteParams::default()).await?;
+        let gone = async || Ok(namespaces.get_opt(&self.namespace).await?.is_none());
+        ask_until("the benchmark's namespace to go", NAMESPACE, gone).await
+    }
+}

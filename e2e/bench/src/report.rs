@@ -1,0 +1,231 @@
+//! The tables, as text and as a part of a document.
+
+use crate::tally::{Both, Side};
+use anyhow::{Context, Result};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
+
+const BEGIN: &str = "<!-- bench-operator: begin (written by the benchmark) -->";
+const END: &str = "<!-- bench-operator: end -->";
+
+/// Everything that was measured.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// One diamond at a time, the first run of an object.
+    pub first: Both,
+    /// One diamond at a time, later runs of an object.
+    pub later: Both,
+    /// Many diamonds at once.
+    pub many: Both,
+    /// How many.
+    pub at_once: usize,
+    /// The operator's peak of memory, in MiB.
+    pub peak: f64,
+    /// Lines about machine, command and date.
+    pub circumstances: Vec<String>,
+}
+
+struct Row {
+    figure: String,
+    operator: String,
+    bare: String,
+    goal: &'static str,
+    met: Option<bool>,
+}
+
+impl Row {
+    fn markdown(&self) -> String {
+        let met = match self.met {
+            Some(true) => "met",
+            Some(false) => "**missed**",
+            None => "",
+        };
+        format!("| {} | {} | {} | {} | {met} |", self.figure, self.operator, self.bare, self.goal)
+    }
+}
+
+impl Figures {
+    /// The gaps of one diamond at a time, first and later runs together.
+    fn single(&self) -> Both {
+        let join = |a: &Side, b: &Side| Side {
+            gaps: [a.gaps.as_slice(), &b.gaps].concat(),
+            pods: a.pods + b.pods,
+            cpu: a.cpu + b.cpu,
+            reads: a.reads + b.reads,
+            ..Side::default()
+        };
+        Both {
+            operator: join(&self.first.operator, &self.later.operator),
+            bare: join(&self.first.bare, &self.later.bare),
+        }
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let single = self.single();
+        let reads = single.operator.reads + self.many.operator.reads;
+        let row = |figure: &str, operator: String, bare: String, goal, met| Row {
+            figure: figure.into(),
+            operator,
+            bare,
+            goal,
+            met,
+        };
+        let mut rows = vec![
+            writes("API writes of an object's first run, the most", &self.first, "≤ 20", 20),
+            writes("API writes of a later run, the most", &self.later, "≤ 18", 18),
+            row("Reads of pods", reads.to_string(), String::new(), "0", Some(reads == 0)),
+        ];
+        for (name, part, goal, limit) in [("p50", 0.5, "≤ 20 ms", 20.0), ("p99", 0.99, "≤ 100 ms", 100.0)] {
+            let gap = single.operator.gap(part);
+            rows.push(row(
+                &format!("Gap, one diamond at a time, {name}"),
+                millis(gap),
+                millis(single.bare.gap(part)),
+                goal,
+                Some(gap <= limit),
+            ));
+        }
+        let many = format!("Gap, {} diamonds at once", self.at_once);
+        let ratio = |part| self.many.operator.gap(part) / self.many.bare.gap(part);
+        for (name, part, goal, met) in [("p50", 0.5, "≤ 1.5 × bare", Some(ratio(0.5) <= 1.5)), ("p99", 0.99, "", None)]
+        {
+            let gap = format!("{} ({:.2} ×)", millis(self.many.operator.gap(part)), ratio(part));
+            rows.push(row(&format!("{many}, {name}"), gap, millis(self.many.bare.gap(part)), goal, met));
+        }
+        let cpu = |side: &Side| format!("{:.2} s", side.cpu_per_thousand());
+        rows.push(row("CPU for 1,000 pods, one diamond at a time", cpu(&single.operator), cpu(&single.bare), "", None));
+        let many = format!("CPU for 1,000 pods, {} diamonds at once", self.at_once);
+        rows.push(row(&many, cpu(&self.many.operator), cpu(&self.many.bare), "", None));
+        rows.push(row("Peak RSS", format!("{:.0} MiB", self.peak), String::new(), "", None));
+        rows
+    }
+
+    /// The goals that were missed.
+    pub fn missed(&self) -> Vec<String> {
+        self.rows().into_iter().filter(|row| row.met == Some(false)).map(|row| row.figure).collect()
+    }
+
+    /// The whole as markdown.
+    pub fn markdown(&self) -> String {
+        let mut out = String::new();
+        for line in &self.circumstances {
+            out += &format!("- {line}\n");
+        }
+        out += "\n| figure | operator | bare loop | goal | |\n| --- | --- | --- | --- | --- |\n";
+        for row in self.rows() {
+            out += &format!("{}\n", row.markdown());
+        }
+        let single = self.single();
+        let _infallible = writeln!(
+            out,
+            "\nGaps: {} at a time of one diamond, {} at {} at once, on either side.",
+            single.operator.gaps.len(),
+            self.many.operator.gaps.len(),
+            self.at_once
+        );
+        out + &self.kinds()
+    }
+
+    /// API writes per run, by verb and resource.
+    fn kinds(&self) -> String {
+        let columns = [&self.first.operator, &self.later.operator, &self.many.operator, &self.later.bare];
+        let kinds: BTreeSet<&String> = columns.iter().flat_map(|side| side.writes.keys()).collect();
+        let mut out = format!(
+            "\n| API writes per run | first run | later run | {} at once | bare loop |\n| --- | --- | --- | --- | --- |\n",
+            self.at_once
+        );
+        for kind in kinds {
+            let cells = columns.map(|side| {
+                let count = side.writes.get(kind).copied().unwrap_or_default();
+                per_run(count, side)
+            });
+            out += &format!("| {kind} | {} |\n", cells.join(" | "));
+        }
+        out + &format!("| all | {} |\n", columns.map(|side| number(side.mean())).join(" | "))
+    }
+}
+
+fn writes(figure: &str, both: &Both, goal: &'static str, limit: usize) -> Row {
+    let most = both.operator.most();
+    Row {
+        figure: figure.to_owned(),
+        operator: most.to_string(),
+        bare: both.bare.most().to_string(),
+        goal,
+        met: Some(most <= limit),
+    }
+}
+
+fn per_run(count: usize, side: &Side) -> String {
+    let runs = side.pods / crate::diamond::PODS;
+    if count == 0 { "–".to_owned() } else { number(count as f64 / runs.max(1) as f64) }
+}
+
+/// Whole numbers as such, others with two digits.
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+fn millis(value: f64) -> String {
+    format!("{value:.1} ms")
+}
+
+/// Puts the text between the document's marks.
+///
+/// # Errors
+/// The document is not there, or has no marks.
+pub fn write(path: &Path, text: &str) -> Result<()> {
+    let old = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let new = between(&old, text).with_context(|| format!("{} has no marks {BEGIN} and {END}", path.display()))?;
+    std::fs::write(path, new).with_context(|| format!("write {}", path.display()))
+}
+
+fn between(document: &str, text: &str) -> Option<String> {
+    let (before, rest) = document.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n{}\n{END}{after}", text.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn side(gap: u64, writes: usize) -> Side {
+        let gaps = vec![Duration::from_millis(gap); 9];
+        let kinds = [("create pods".to_owned(), 10)].into();
+        Side { gaps, writes: kinds, per_round: vec![writes], reads: 0, pods: 10, cpu: 0.02 }
+    }
+
+    fn figures(single: u64, many: u64, writes: usize) -> Figures {
+        let both = |gap| Both { operator: side(gap, writes), bare: side(10, 11) };
+        Figures {
+            first: both(single),
+            later: both(single),
+            many: both(many),
+            at_once: 20,
+            peak: 30.2,
+            circumstances: vec!["here".into()],
+        }
+    }
+
+    #[test]
+    fn goals_are_judged() {
+        assert_eq!(figures(20, 15, 18).missed(), [""; 0]);
+        assert_eq!(figures(21, 15, 18).missed(), ["Gap, one diamond at a time, p50"]);
+        assert_eq!(figures(20, 16, 18).missed(), ["Gap, 20 diamonds at once, p50"]);
+        assert_eq!(figures(20, 15, 19).missed(), ["API writes of a later run, the most"]);
+        let text = figures(20, 16, 18).markdown();
+        assert!(
+            text.contains("| Gap, 20 diamonds at once, p50 | 16.0 ms (1.60 ×) | 10.0 ms | ≤ 1.5 × bare | **missed** |"),
+            "{text}"
+        );
+        assert!(text.contains("| CPU for 1,000 pods, one diamond at a time | 2.00 s |"), "{text}");
+    }
+
+    #[test]
+    fn only_what_is_between_the_marks_changes() {
+        let document = format!("a\n{BEGIN}\nold\n{END}\nb\n");
+        assert_eq!(between(&document, "new\n").unwrap(), format!("a\n{BEGIN}\nnew\n{END}\nb\n"));
+        assert_eq!(between("a", "new"), None);
+    }
+}
