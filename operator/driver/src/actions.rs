@@ -1,6 +1,13 @@
 //! What is done beside creating: each action is one request, with a precondition wherever there can be one.
 
-use crate::{error::Error, logs, pods::PodView, post::Parent, revisions::RevisionView, shared::Shared};
+use crate::{
+    error::{Class, Error},
+    logs,
+    pods::PodView,
+    post::Parent,
+    revisions::RevisionView,
+    shared::Shared,
+};
 use futures::{TryStreamExt, stream};
 use hearth_crds::{FINALIZER, condition::Reason, label};
 use hearth_plan::Action;
@@ -159,7 +166,12 @@ impl Shared {
                     .for_each(|r| self.world.revision_seen(r));
                 Ok(())
             }
-            Err(e) => Err(e),
+            Err(e) => {
+                if e.class() == Class::Terminating {
+                    self.world.namespace_terminating(namespace);
+                }
+                Err(e)
+            }
         }
     }
 

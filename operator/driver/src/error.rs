@@ -49,7 +49,7 @@ pub enum Class {
     Invalid,
     /// Something else must happen first.
     Blocked,
-    /// Somebody else wrote the object; the watch brings it.
+    /// Somebody else wrote or deleted the object; the watch brings it.
     Conflict,
     /// The namespace is going: nothing is tried again, nothing is said.
     Terminating,
@@ -98,7 +98,7 @@ impl Error {
 fn class_of(status: &Status) -> Class {
     match status.code {
         _ if is_terminating(status) => Class::Terminating,
-        409 => Class::Conflict,
+        404 | 409 => Class::Conflict,
         403 | 429 => Class::Blocked,
         400..=499 => Class::Invalid,
         _ => Class::Transient,

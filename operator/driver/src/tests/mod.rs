@@ -1,4 +1,5 @@
 mod fake;
+mod fates;
 mod lease;
 mod parking;
 mod passes;
