@@ -8,6 +8,8 @@ use serde_json::Value;
 pub(crate) struct Common {
     /// Id of the current or last run.
     pub(crate) run_id: Option<String>,
+    /// How many changes of that run were accepted.
+    pub(crate) seq: i64,
     /// Condition HistoryStored is True.
     pub(crate) stored: bool,
 }
@@ -22,6 +24,8 @@ struct Shape {
 #[derive(Deserialize)]
 struct RunShape {
     id: String,
+    #[serde(default)]
+    seq: i64,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +39,7 @@ struct ConditionShape {
 pub(crate) fn of(status: &Value) -> Common {
     let Ok(shape) = Shape::deserialize(status) else { return Common::default() };
     Common {
+        seq: shape.run.as_ref().map_or(0, |r| r.seq),
         run_id: shape.run.map(|r| r.id),
         stored: shape.conditions.iter().any(|c| c.type_ == "HistoryStored" && c.status == "True"),
     }

@@ -44,10 +44,10 @@ const PARKED: Duration = Duration::from_secs(600);
 struct Memory<K: Kind> {
     /// The object as our last write returned it: newer than the cache for a moment.
     written: Option<Arc<K::Cr>>,
-    /// Its rows have not been offered since this process started, or were not taken.
+    /// Its rows are not what this process offered last, or were not taken.
     due: bool,
-    /// Whether the first look has been taken.
-    looked: bool,
+    /// Run and seq of the status whose rows were offered last.
+    offered: Option<(String, i64)>,
     /// Spool revisions whose rows were taken.
     spools: BTreeSet<String>,
     /// For which generation, and with what message, it is parked.
@@ -56,7 +56,7 @@ struct Memory<K: Kind> {
 
 impl<K: Kind> Default for Memory<K> {
     fn default() -> Self {
-        Self { written: None, due: false, looked: false, spools: BTreeSet::new(), parked: None }
+        Self { written: None, due: false, offered: None, spools: BTreeSet::new(), parked: None }
     }
 }
 
@@ -101,14 +101,21 @@ impl<K: Kind> Controller<K> {
         cr
     }
 
-    /// On the first look at an object, its rows are due unless they are known to be stored.
+    /// Rows are due of a status that this process has not offered yet, unless they are known to be stored: on the first
+    /// look, after a patch whose answer was lost, and when another leader's last write came in late.
     pub(crate) fn note_common(&self, uid: &str, common: &Common) {
         self.with(uid, |m| {
-            if !m.looked {
-                m.looked = true;
-                m.due = common.run_id.is_some() && !common.stored;
+            let known =
+                m.offered.as_ref().is_some_and(|(run, seq)| common.run_id.as_ref() == Some(run) && *seq == common.seq);
+            if common.run_id.is_some() && !common.stored && !known {
+                m.due = true;
             }
         });
+    }
+
+    /// The rows of that status were offered.
+    pub(crate) fn note_offered(&self, uid: &str, common: Common) {
+        self.with(uid, |m| m.offered = common.run_id.map(|run| (run, common.seq)));
     }
 
     /// A decision was reached: the object is parked no more.

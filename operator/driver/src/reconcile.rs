@@ -71,8 +71,7 @@ impl<'a, K: Kind> Pass<'a, K> {
         let meta = cr.meta();
         let parent =
             Parent { uid: meta.uid.clone().unwrap_or_default(), namespace: meta.namespace.clone().unwrap_or_default() };
-        let common =
-            K::status(cr).and_then(|s| serde_json::to_value(s).ok()).map_or_else(Common::default, |s| common::of(&s));
+        let common = K::status(cr).map(common_of).unwrap_or_default();
         let unwatched = shared.clear_up(&parent).await?;
         let store_up = *shared.store_up.borrow();
         let facts = shared.world.facts(&parent.uid, &parent.namespace, &common, store_up);
@@ -157,11 +156,13 @@ impl<'a, K: Kind> Pass<'a, K> {
                 if batch.last && patched {
                     stop_here!("after-terminal-patch", &self.parent.uid);
                 }
-                taken &= self.controller.shared.offer(batch);
+                taken = self.controller.shared.offer(batch);
             }
-        }
-        if !taken {
-            self.controller.set_due(&self.parent.uid);
+            if taken {
+                self.controller.note_offered(&self.parent.uid, common_of(accepted.status()));
+            } else {
+                self.controller.set_due(&self.parent.uid);
+            }
         }
         for (name, spool) in self.facts.revisions.iter().filter(|(_, r)| r.role == hearth_crds::label::REVISION_SPOOL) {
             if self.controller.take_spool(&self.parent.uid, name)
@@ -186,6 +187,11 @@ impl<'a, K: Kind> Pass<'a, K> {
         let soonest = [plan.requeue, round.again, offer, unwatched].into_iter().flatten().min();
         Ok(soonest.map_or(Next::Event, Next::After))
     }
+}
+
+/// What the driver itself reads of a status.
+fn common_of<S: serde::Serialize>(status: &S) -> Common {
+    serde_json::to_value(status).map_or_else(|_| Common::default(), |s| common::of(&s))
 }
 
 /// Runs a pure decision; a panic is caught here, where nothing is half done.

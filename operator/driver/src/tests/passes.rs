@@ -208,3 +208,28 @@ async fn an_event_that_cannot_be_written_holds_nothing_up() {
     };
     tokio::join!(pass, serve).0.unwrap();
 }
+
+#[tokio::test]
+async fn the_rows_of_a_patch_whose_answer_was_lost_are_offered_when_it_is_seen() {
+    let mut b = bench();
+    let new = object(5, &[FINALIZER], &json!({}), None);
+    let pass = reconcile(&b.controller, cr(&new));
+    let serve = async { b.server.expect(Method::PATCH, STATUS).await.refuse(504, "Timeout", "but it was written") };
+    assert_eq!(tokio::join!(pass, serve).0.unwrap_err().class(), Class::Transient);
+    assert!(b.rows.try_recv().is_err(), "nothing is offered of a status that nobody has shown yet");
+    // The watch shows what was written; the attempt is of unknown fate, so it is fenced.
+    let pass = reconcile(&b.controller, cr(&object(6, &[FINALIZER], &json!({}), Some(running(1, 1)))));
+    let serve = async { b.server.expect(Method::POST, PODS).await.answer(201, &pod("pod-1", Some("uid-a"), 7, true)) };
+    tokio::join!(pass, serve).0.unwrap();
+    assert_eq!(b.rows.try_recv().unwrap().seq, 1);
+    // The same for a later change, of an object whose rows were offered before.
+    let pass = reconcile(&b.controller, cr(&object(6, &[FINALIZER], &json!({}), Some(running(1, 1)))));
+    let serve = async { b.server.expect(Method::PATCH, STATUS).await.refuse(504, "Timeout", "but it was written") };
+    tokio::join!(pass, serve).0.unwrap_err();
+    let seen = cr(&object(8, &[FINALIZER], &json!({}), Some(running(2, 2))));
+    b.shared.world.pod_seen(&serde_json::from_value(pod("pod-2", Some("uid-a"), 9, false)).unwrap());
+    reconcile(&b.controller, Arc::clone(&seen)).await.unwrap();
+    assert_eq!(b.rows.try_recv().unwrap().seq, 2);
+    reconcile(&b.controller, seen).await.unwrap();
+    assert!(b.rows.try_recv().is_err(), "offered once");
+}
