@@ -20,7 +20,9 @@ fn recorded(scene: &Scene, id: &str) -> Result<()> {
         steps.iter().find(|s| status::text(s, "/step") == name).map(|s| status::text(s, "/phase").to_owned())
     };
     ensure!(phase("quick").as_deref() == Some("Succeeded"), "{steps:?}");
-    ensure!(phase("long").as_deref() == Some("Cancelled"), "{steps:?}");
+    // With a namespace its pods may go before the object does: that is then how the attempt ended.
+    let long = phase("long");
+    ensure!(matches!(long.as_deref(), Some("Cancelled" | "Failed")), "{steps:?}");
     ensure!(steps.iter().all(|s| s["terminal"] == json!(true)), "{steps:?}");
     rows::through_api(scene, id, &row, &steps)
 }

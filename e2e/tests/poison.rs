@@ -48,7 +48,7 @@ fn objects_that_no_longer_decode() -> Result<()> {
         for name in ["fresh", "mended", "running"] {
             let object =
                 scene.look(name, "Poisoned", A_WORD, |o| Ok(status::says(o, "Stalled", "True", "Poisoned")))?;
-            status::expect(&object, "Ready", "False", "Poisoned", &["parallelism"])?;
+            status::expect(&object, "Ready", "False", "Poisoned", &["does not decode", "u32"])?;
         }
         let running = scene.read("running")?;
         ensure!(status::text(&running, "/status/run/id") == id, "parking lost the status: {running}");
