@@ -124,14 +124,19 @@ fn install() -> Result<()> {
     deploy::command_line(None).map(drop)
 }
 
-/// The tests against the cluster: one after the other, since they stop and hang its parts.
+/// The tests against the cluster: one after the other, since they stop and hang its parts. They are built outside of
+/// the cluster's network, and the last of them, zz_audit, reads what the others made the operator do.
 fn e2e() -> Result<()> {
     let target = Target::started()?;
     let plugin = deploy::command_line(None)?;
+    tools::run(&mut tools::cargo(&["test", "--package", "hearth-e2e", "--profile", PROFILE, "--quiet", "--no-run"]))?;
     let mut command = target.command("cargo");
     command
-        .args(["test", "--package", "hearth-e2e", "--profile", PROFILE, "--", "--test-threads=1", "--nocapture"])
-        .env("HEARTH_PLUGIN", plugin.join("kubectl-hearth"));
+        .args(["test", "--package", "hearth-e2e", "--profile", PROFILE, "--offline", "--no-fail-fast"])
+        .args(["--", "--test-threads=1"])
+        .env("HEARTH_PLUGIN", plugin.join("kubectl-hearth"))
+        .env("HEARTH_XTASK", std::env::current_exe()?)
+        .env("HEARTH_DATABASE_URL", target.database_url()?);
     tools::run(&mut command)
 }
 

@@ -90,33 +90,10 @@ pub fn manifest() -> Result<()> {
     target.kubectl(&["-n", namespace, "apply", "-f", "examples/hello/workflow.yaml"])?;
     target.kubectl(&["-n", namespace, "wait", "--for=condition=Complete", "hwf", "--all", "--timeout=120s"])?;
     target.kubectl(&["delete", "namespace", namespace, "--wait", "--timeout=120s"])?;
-    // Leave the cluster as the other stages expect it: without a release, with the CRDs.
-    for kind in ["deployment", "service", "serviceaccount", "role", "rolebinding"] {
-        target.kubectl(&[
-            "-n",
-            deploy::NAMESPACE,
-            "delete",
-            kind,
-            "-l",
-            "app.kubernetes.io/part-of=hearth",
-            "--ignore-not-found",
-        ])?;
-    }
-    target.kubectl(&[
-        "-n",
-        "kube-system",
-        "delete",
-        "rolebinding",
-        "hearth-authentication-reader",
-        "--ignore-not-found",
-    ])?;
-    target.kubectl(&[
-        "delete",
-        "clusterrole,clusterrolebinding",
-        "-l",
-        "app.kubernetes.io/part-of=hearth",
-        "--ignore-not-found",
-    ])?;
-    println!("install.yaml works, and runs examples/hello");
+    // The release takes over what the manifest made, and goes with its hook: no finalizer stays behind.
+    deploy::install(&target, &image, &[])?;
+    let mut helm = target.command(tools::helm()?);
+    tools::run(helm.args(["uninstall", "hearth", "--namespace", deploy::NAMESPACE, "--wait", "--timeout", "5m"]))?;
+    println!("install.yaml works, runs examples/hello, and Helm can take it over");
     Ok(())
 }
