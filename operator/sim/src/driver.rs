@@ -3,7 +3,7 @@
 use crate::{
     cache::{Cache, Seen, rv_of},
     memory::{Memory, good},
-    pass::{Breakage, Pass, Went, poison_patch},
+    pass::{Breakage, Pass, Went, mark, poison_patch},
     server::{Actor, Key, Server, Write},
     wire::{Sent, Wire},
 };
@@ -40,6 +40,9 @@ pub struct Driver<K: Kind> {
     pub begun: usize,
     uids: BTreeMap<Key, String>,
 }
+
+/// How often a pod is asked for that the watch does not show.
+const UNWATCHED: Duration = Duration::from_secs(5);
 
 /// The mark of an object whose salvaged rows were offered.
 const SALVAGE: &str = "(salvage)";
@@ -135,9 +138,33 @@ impl<K: Kind> Driver<K> {
         let cr = self.memory.newest(&cached);
         let uid = cr.uid().unwrap_or_default();
         self.uids.insert(key.clone(), uid.clone());
+        if self.clear_up(key, &uid, wire) {
+            self.again(key, wire.now.after(UNWATCHED));
+        }
         let facts = self.memory.facts(&self.cache, key, &uid);
         self.passes.insert(key.clone(), Pass::begin(self.actor(), key, cr, facts, env, wire.now, self.breakage));
         Went::On
+    }
+
+    /// Pods that the watch lost for no reason that was seen, and pods that it cannot show, are asked for.
+    /// Says whether one of them has to be asked for again.
+    fn clear_up(&mut self, key: &Key, uid: &str, wire: &mut Wire<'_>) -> bool {
+        let mut again = false;
+        for pod in self.memory.facts(&self.cache, key, uid).pods.into_values().filter(|p| p.owned && !p.seen_to_end()) {
+            let unwatched = !pod.gone && pod.labels.is_empty();
+            let doubtful = pod.gone && pod.deleting_at.is_none() && !self.memory.own(uid).confirmed.contains(&pod.uid);
+            if !unwatched && !doubtful {
+                continue;
+            }
+            match wire.get_pod(&(key.0.clone(), pod.name.clone())).filter(|p| p.metadata.uid.as_deref() == Some(pod.uid.as_str())) {
+                Some(found) => {
+                    self.memory.note_pod(uid, &found);
+                    again = true;
+                }
+                None => self.memory.note_gone(uid, &pod, wire.server.journal().len()),
+            }
+        }
+        again
     }
 
     /// One more step of an object's pass.
@@ -157,14 +184,13 @@ impl<K: Kind> Driver<K> {
                 if let Some(after) = pass.plan.requeue {
                     self.again(key, wire.now.after(after.max(Duration::from_millis(1))));
                 }
-                if !self.memory.own(pass.uid()).offered && K::status(pass.cr()).is_some() {
+                let marked = K::status(pass.cr()).and_then(mark);
+                if self.memory.own(pass.uid()).offered != marked {
                     self.again(key, wire.now.after(PAUSE));
                 }
             }
             Went::Failed(_) => {
-                // A patch whose answer was lost may have been accepted: all rows are derived again.
                 let own = self.memory.own(pass.uid());
-                own.offered = false;
                 own.failures = (own.failures + 1).min(7);
                 let pause = PAUSE * 2u32.pow(own.failures - 1);
                 let pause = pass.plan.requeue.map_or(pause, |r| pause.min(r.max(Duration::from_millis(1))));

@@ -28,12 +28,14 @@ pub struct Own<K: Kind> {
     pub posts: BTreeMap<String, Post>,
     /// Pods that a POST or a GET returned, with their version, until the cache is as new.
     pub fetched: BTreeMap<String, (PodFact, usize)>,
+    /// UIDs of lost pods that a GET did not find either.
+    pub confirmed: BTreeSet<String>,
     /// Acknowledged seq by run.
     pub acks: BTreeMap<String, i64>,
     /// Log tails.
     pub logs: BTreeMap<String, Result<String, String>>,
-    /// Whether all rows of its status were offered by this process.
-    pub offered: bool,
+    /// Run and seq of the status whose rows this process offered last.
+    pub offered: Option<(String, i64)>,
     /// Spool revisions that were offered.
     pub spooled: BTreeSet<String>,
     /// Passes that failed in a row.
@@ -46,9 +48,10 @@ impl<K: Kind> Default for Own<K> {
             written: None,
             posts: BTreeMap::new(),
             fetched: BTreeMap::new(),
+            confirmed: BTreeSet::new(),
             acks: BTreeMap::new(),
             logs: BTreeMap::new(),
-            offered: false,
+            offered: None,
             spooled: BTreeSet::new(),
             failures: 0,
         }
@@ -119,6 +122,13 @@ impl<K: Kind> Memory<K> {
         let rv = pod.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0);
         let fact = pod_fact(pod);
         self.own(uid).fetched.insert(fact.name.clone(), (fact, rv));
+    }
+
+    /// A GET did not find that pod: it is gone, as far as that version of the world goes.
+    pub fn note_gone(&mut self, uid: &str, pod: &PodFact, version: usize) {
+        let own = self.own(uid);
+        own.confirmed.insert(pod.uid.clone());
+        own.fetched.insert(pod.name.clone(), (PodFact { gone: true, ..pod.clone() }, version));
     }
 
     /// Puts a batch in the outbox; false when it is full.

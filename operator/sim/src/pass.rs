@@ -68,7 +68,6 @@ pub struct Pass<K: Kind> {
     /// What was decided.
     pub plan: Plan<K::Status>,
     accepted: Option<Accepted<K::Status>>,
-    patched: bool,
     todo: VecDeque<Todo>,
     trouble: Option<String>,
     /// Something was learned that the next decision needs.
@@ -110,7 +109,6 @@ impl<K: Kind> Pass<K> {
             facts,
             env: env.clone(),
             plan,
-            patched: false,
             todo,
             trouble: None,
             learned: false,
@@ -171,7 +169,6 @@ impl<K: Kind> Pass<K> {
         let rv = self.cr.resource_version().unwrap_or_default();
         match wire.send(self.actor, Write::Status { key: self.key.clone(), rv, status }) {
             Sent::Answer(Ok(reply)) => {
-                self.patched = true;
                 self.take_cr(reply, memory)
             }
             Sent::Answer(Err(error)) => Went::Failed(error.to_string()),
@@ -312,17 +309,19 @@ impl<K: Kind> Pass<K> {
     fn records(&mut self, memory: &mut Memory<K>, wire: &mut Wire<'_>) {
         let unaccepted = self.plan.status.clone().filter(|_| self.breakage == Breakage::RowFromUnaccepted).map(Accepted::by_server);
         let Some(accepted) = unaccepted.or_else(|| self.accepted.clone()) else { return };
-        let offered = memory.own(&self.uid).offered;
-        if offered && !self.patched && self.breakage != Breakage::RowFromUnaccepted {
+        let now = mark(accepted.status());
+        let before = memory.own(&self.uid).offered.clone();
+        if before == now && self.breakage != Breakage::RowFromUnaccepted {
             return self.spooled(memory, wire);
         }
-        let old = self.old.as_ref().filter(|_| offered);
+        // What this process has not offered itself, it cannot take for offered: another one may have died before.
+        let old = self.old.as_ref().filter(|old| mark(*old) == before);
         let mut all = true;
         if let Some(batch) = K::records(&self.cr, old, &accepted, &self.facts, &self.env) {
             wire.offered.push(batch.clone());
             all = memory.offer(batch);
         }
-        memory.own(&self.uid).offered = all;
+        memory.own(&self.uid).offered = now.filter(|_| all);
         self.spooled(memory, wire);
     }
 
@@ -369,6 +368,13 @@ impl<K: Kind> Pass<K> {
     pub fn old_status(&self) -> Option<&K::Status> {
         self.old.as_ref()
     }
+}
+
+/// Run and seq of a status: what the driver of any kind may read of it.
+pub fn mark(status: &impl serde::Serialize) -> Option<(String, i64)> {
+    let status = serde_json::to_value(status).ok()?;
+    let id = status.pointer("/run/id")?.as_str()?.to_owned();
+    Some((id, status.pointer("/run/seq").and_then(Value::as_i64).unwrap_or(0)))
 }
 
 fn is_refusal(error: &ApiError) -> bool {

@@ -218,6 +218,12 @@ impl Pass<'_> {
     }
 
     fn live(&mut self, run: &mut Run, index: usize, step: &ValidStep, pod: &PodFact) {
+        if run.stop.is_none()
+            && let Some(status) = run.steps.get_mut(index).filter(|s| s.stop == Some(Reason::PodDeleted))
+        {
+            // The watch had lost it, but it is there: somebody changed its labels.
+            status.stop = None;
+        }
         if let Some(reason) = run.steps.get(index).and_then(|s| s.stop) {
             self.actions.push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, reason));
             return;
