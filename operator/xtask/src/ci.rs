@@ -63,6 +63,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "chart", cluster: false, work: chart::check },
     Stage { name: "unit", cluster: false, work: unit },
     Stage { name: "lab", cluster: true, work: || Target::started().map(drop) },
+    Stage { name: "conformance", cluster: true, work: conformance },
     Stage { name: "images", cluster: true, work: images },
     Stage { name: "install", cluster: true, work: install },
     Stage { name: "explain", cluster: true, work: checks::explain },
@@ -107,6 +108,16 @@ fn unit() -> Result<()> {
     tools::run(
         tools::cargo(&["test", "--workspace", "--exclude", "hearth-e2e", "--profile", PROFILE, "--quiet"])
             .env("HEARTH_TEST_POSTGRES", server.url()),
+    )
+}
+
+/// Whether the simulator's API server answers as the real one does.
+fn conformance() -> Result<()> {
+    let target = Target::started()?;
+    tools::run(
+        tools::cargo(&["test", "--package", "hearth-sim", "--profile", PROFILE, "--quiet", "--test", "conformance"])
+            .args(["--", "--ignored"])
+            .env("HEARTH_CONFORMANCE_KUBECTL", target.kubectl_path()),
     )
 }
 

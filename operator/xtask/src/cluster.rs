@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::{
     ffi::OsStr,
     io::Write as _,
+    path::PathBuf,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -37,6 +38,14 @@ impl Target {
         let mut command = self.cluster.command(program);
         command.current_dir(crate::repo::root());
         command
+    }
+
+    /// A kubectl that reaches the cluster from anywhere.
+    pub fn kubectl_path(&self) -> PathBuf {
+        match &self.cluster {
+            Cluster::Given => PathBuf::from("kubectl"),
+            Cluster::Lab(lab) => lab.bin().join("kubectl"),
+        }
     }
 
     /// kubectl, with its output as text.

@@ -28,7 +28,7 @@ pub fn run(args: &ProveArgs) -> Result<()> {
                 "--profile",
                 "ci",
                 "--",
-                "--include-ignored",
+                "--nocapture",
             ]))
         })
         .and_then(|()| stages.run("mutants of operator/plan", || mutants(args)));
