@@ -8,6 +8,7 @@ pub mod act;
 pub mod arbitrary;
 pub mod cache;
 pub mod clock;
+pub mod conformance;
 mod deeds;
 pub mod driver;
 pub mod fault;
