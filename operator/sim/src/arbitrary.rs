@@ -34,8 +34,23 @@ struct StepPlan {
 }
 
 fn step_plan() -> impl Strategy<Value = StepPlan> {
-    (any::<u8>(), any::<u8>(), prop::option::weighted(0.2, any::<bool>()), prop::option::weighted(0.5, 0u32..3), prop::bool::weighted(0.2), any::<bool>(), any::<bool>())
-        .prop_map(|(a, b, when, retry, timeout, output, reads)| StepPlan { needs: a & b, when, retry, timeout, output, reads })
+    (
+        any::<u8>(),
+        any::<u8>(),
+        prop::option::weighted(0.2, any::<bool>()),
+        prop::option::weighted(0.5, 0u32..3),
+        prop::bool::weighted(0.2),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(a, b, when, retry, timeout, output, reads)| StepPlan {
+            needs: a & b,
+            when,
+            retry,
+            timeout,
+            output,
+            reads,
+        })
 }
 
 fn name(i: usize) -> String {
@@ -49,7 +64,9 @@ fn build(plans: &[StepPlan], parallelism: u32, fail_fast: bool) -> Value {
         let needs: Vec<usize> = (0..i).filter(|j| plan.needs >> (j % 8) & 1 == 1).collect();
         let always = plan.when.is_none() && needs.iter().all(|j| sure.get(*j).copied().unwrap_or(false));
         sure.push(always);
-        let reads = needs.iter().find(|j| plan.reads && sure.get(**j) == Some(&true) && plans.get(**j).is_some_and(|p| p.output));
+        let reads = needs
+            .iter()
+            .find(|j| plan.reads && sure.get(**j) == Some(&true) && plans.get(**j).is_some_and(|p| p.output));
         let mut step = json!({"name": name(i), "needs": needs.iter().map(|j| name(*j)).collect::<Vec<_>>(), "image": "example.org/step:1", "command": ["/step"]});
         let mut set = |field: &str, value: Value| drop(step.as_object_mut().map(|s| s.insert(field.to_owned(), value)));
         if let Some(when) = plan.when {
@@ -102,7 +119,11 @@ fn fate(output: bool) -> impl Strategy<Value = Outcome> {
 }
 
 fn good_fate(output: bool) -> impl Strategy<Value = Outcome> {
-    wait(10).prop_map(move |run_for| Outcome { pending: Pending::Nothing, run_for, end: End::Exit(0, if output { r#"{"n": 3}"# } else { "" }.to_owned()) })
+    wait(10).prop_map(move |run_for| Outcome {
+        pending: Pending::Nothing,
+        run_for,
+        end: End::Exit(0, if output { r#"{"n": 3}"# } else { "" }.to_owned()),
+    })
 }
 
 fn deed(steps: usize) -> impl Strategy<Value = Act> {
@@ -136,16 +157,18 @@ fn deed(steps: usize) -> impl Strategy<Value = Act> {
 
 /// Valid Workflows with any fates and deeds.
 pub fn story() -> impl Strategy<Value = Story> {
-    (prop::collection::vec(step_plan(), 1..7), 1u32..5, any::<bool>()).prop_flat_map(|(plans, parallelism, fail_fast)| {
-        let spec = build(&plans, parallelism, fail_fast);
-        let fates: Vec<_> = plans.iter().map(|p| prop::collection::vec(fate(p.output), 1..4)).collect();
-        let deeds = prop::collection::vec((wait(120), deed(plans.len())), 0..6);
-        (Just(spec), fates, deeds).prop_map(|(spec, fates, deeds)| Story {
-            spec,
-            outcomes: outcomes(&fates),
-            acts: deeds.into_iter().map(|(after, act)| (begin().after(after), act)).collect(),
-        })
-    })
+    (prop::collection::vec(step_plan(), 1..7), 1u32..5, any::<bool>()).prop_flat_map(
+        |(plans, parallelism, fail_fast)| {
+            let spec = build(&plans, parallelism, fail_fast);
+            let fates: Vec<_> = plans.iter().map(|p| prop::collection::vec(fate(p.output), 1..4)).collect();
+            let deeds = prop::collection::vec((wait(120), deed(plans.len())), 0..6);
+            (Just(spec), fates, deeds).prop_map(|(spec, fates, deeds)| Story {
+                spec,
+                outcomes: outcomes(&fates),
+                acts: deeds.into_iter().map(|(after, act)| (begin().after(after), act)).collect(),
+            })
+        },
+    )
 }
 
 /// Valid Workflows whose pods all succeed, with circumstances but no deeds of people: they must succeed whatever happens.
@@ -156,7 +179,10 @@ pub fn fair_story() -> impl Strategy<Value = Story> {
         }
         let spec = build(&plans, parallelism, false);
         let fates: Vec<_> = plans.iter().map(|p| prop::collection::vec(good_fate(p.output), 1)).collect();
-        let circumstances = prop::collection::vec((wait(60), select(vec![Act::Restart, Act::Depose, Act::Relist, Act::StoreDown, Act::StoreUp])), 0..6);
+        let circumstances = prop::collection::vec(
+            (wait(60), select(vec![Act::Restart, Act::Depose, Act::Relist, Act::StoreDown, Act::StoreUp])),
+            0..6,
+        );
         (Just(spec), fates, circumstances).prop_map(|(spec, fates, acts)| Story {
             spec,
             outcomes: outcomes(&fates),
@@ -178,8 +204,35 @@ fn outcomes(fates: &[Vec<Outcome>]) -> Outcomes {
 fn odd_text() -> impl Strategy<Value = String> {
     prop_oneof![
         select(vec![
-            "", "a", "a-b", "A", "-", "s0", "s1", "${", "${}", "${params.x}", "${steps.s0.outputs.n}", "${steps.s0.phase}", "$${x}", "$(HOME)", "${1 +}", "${[1,2].map(x, x)}",
-            "${params.window > 6}", "${'a' + 1}", "${now}", "${run.id}", "\u{0}", "ü", "💥", "${params.window / 0}", "${9223372036854775807 + 1}", "5x", "1h", "0s", "99999999999d",
+            "",
+            "a",
+            "a-b",
+            "A",
+            "-",
+            "s0",
+            "s1",
+            "${",
+            "${}",
+            "${params.x}",
+            "${steps.s0.outputs.n}",
+            "${steps.s0.phase}",
+            "$${x}",
+            "$(HOME)",
+            "${1 +}",
+            "${[1,2].map(x, x)}",
+            "${params.window > 6}",
+            "${'a' + 1}",
+            "${now}",
+            "${run.id}",
+            "\u{0}",
+            "ü",
+            "💥",
+            "${params.window / 0}",
+            "${9223372036854775807 + 1}",
+            "5x",
+            "1h",
+            "0s",
+            "99999999999d",
         ])
         .prop_map(str::to_owned),
         any::<String>(),
@@ -226,7 +279,15 @@ fn odd_step() -> impl Strategy<Value = Value> {
 pub fn odd_spec() -> impl Strategy<Value = Value> {
     (
         prop::collection::vec(odd_step(), 0..5),
-        prop::collection::vec((odd_text(), select(vec!["string", "integer", "number", "boolean"]), prop::option::of(odd_json()), prop::option::of(any::<f64>())), 0..3),
+        prop::collection::vec(
+            (
+                odd_text(),
+                select(vec!["string", "integer", "number", "boolean"]),
+                prop::option::of(odd_json()),
+                prop::option::of(any::<f64>()),
+            ),
+            0..3,
+        ),
         prop::option::of(any::<u32>()),
         prop::option::of(odd_text()),
         prop::collection::btree_map(odd_text(), odd_text(), 0..3),
@@ -239,7 +300,11 @@ pub fn odd_spec() -> impl Strategy<Value = Value> {
                     let mut param = json!({"name": name, "type": type_});
                     if let Some(p) = param.as_object_mut() {
                         drop(default.map(|d| p.insert("default".to_owned(), d)));
-                        drop(minimum.and_then(serde_json::Number::from_f64).map(|m| p.insert("minimum".to_owned(), Value::Number(m))));
+                        drop(
+                            minimum
+                                .and_then(serde_json::Number::from_f64)
+                                .map(|m| p.insert("minimum".to_owned(), Value::Number(m))),
+                        );
                     }
                     param
                 })

@@ -102,10 +102,17 @@ impl<K: Kind> Cache<K> {
     pub fn relist(&mut self, server: &Server) -> Vec<Key> {
         self.position = server.journal().len();
         self.crs = server.crs().iter().map(|(k, raw)| (k.clone(), Seen::decode(raw))).collect();
-        self.keys = server.crs().iter().filter_map(|(k, raw)| Some((raw.pointer("/metadata/uid")?.as_str()?.to_owned(), k.clone()))).collect();
+        self.keys = server
+            .crs()
+            .iter()
+            .filter_map(|(k, raw)| Some((raw.pointer("/metadata/uid")?.as_str()?.to_owned(), k.clone())))
+            .collect();
         let rv = self.position;
         for (key, pod) in &mut self.pods {
-            let same = server.pods().get(key).is_some_and(|p| p.metadata.uid.as_deref() == Some(pod.fact.uid.as_str()) && is_watched(p));
+            let same = server
+                .pods()
+                .get(key)
+                .is_some_and(|p| p.metadata.uid.as_deref() == Some(pod.fact.uid.as_str()) && is_watched(p));
             if !same && !pod.fact.gone {
                 pod.fact.gone = true;
                 pod.rv = rv;
@@ -114,7 +121,8 @@ impl<K: Kind> Cache<K> {
         for pod in server.pods().values().filter(|p| is_watched(p)) {
             self.put_pod(pod, rv);
         }
-        self.revisions = server.revisions().iter().map(|(k, r)| (k.clone(), (revision_owner(r), revision_fact(r)))).collect();
+        self.revisions =
+            server.revisions().iter().map(|(k, r)| (k.clone(), (revision_owner(r), revision_fact(r)))).collect();
         self.terminating = server.namespaces.iter().filter(|(_, t)| **t).map(|(n, _)| n.clone()).collect();
         self.crs.keys().cloned().collect()
     }
@@ -195,7 +203,11 @@ impl<K: Kind> Cache<K> {
     /// The revisions of an object by name.
     #[must_use]
     pub fn revisions_of(&self, ns: &str, uid: &str) -> BTreeMap<String, RevisionFact> {
-        self.revisions.iter().filter(|(k, (owner, _))| k.0 == ns && owner.as_deref() == Some(uid)).map(|(k, (_, r))| (k.1.clone(), r.clone())).collect()
+        self.revisions
+            .iter()
+            .filter(|(k, (owner, _))| k.0 == ns && owner.as_deref() == Some(uid))
+            .map(|(k, (_, r))| (k.1.clone(), r.clone()))
+            .collect()
     }
 
     /// The objects that it knows.

@@ -34,7 +34,8 @@ pub fn since_begin(at: Time) -> String {
         return format!("t-{}ms", -ms);
     }
     let (minutes, rest) = (ms / 60_000, ms % 60_000);
-    let seconds = if rest % 1000 == 0 { format!("{}s", rest / 1000) } else { format!("{}.{:03}s", rest / 1000, rest % 1000) };
+    let seconds =
+        if rest % 1000 == 0 { format!("{}s", rest / 1000) } else { format!("{}.{:03}s", rest / 1000, rest % 1000) };
     if minutes == 0 { format!("t+{seconds}") } else { format!("t+{minutes}m{seconds}") }
 }
 

@@ -169,7 +169,10 @@ impl Executor {
             let made = run(kubectl, &["apply", "-f", "-"], Some(object))?;
             made.map_err(|text| Broken::Answer { what: "apply".to_owned(), text })?;
         }
-        for wait in [["wait", "--for=create", "serviceaccount/default", "--timeout=60s"], ["wait", "--for=condition=Established", "crd/things.conformance.hearth.dev", "--timeout=60s"]] {
+        for wait in [
+            ["wait", "--for=create", "serviceaccount/default", "--timeout=60s"],
+            ["wait", "--for=condition=Established", "crd/things.conformance.hearth.dev", "--timeout=60s"],
+        ] {
             run(kubectl, &wait, None)?.map_err(|text| Broken::Answer { what: "wait".to_owned(), text })?;
         }
         Ok(())
@@ -178,7 +181,8 @@ impl Executor {
     fn clean_up(&mut self) -> Result<(), Broken> {
         let Self::Real(kubectl) = self else { return Ok(()) };
         for target in ["namespace/conformance", "crd/things.conformance.hearth.dev"] {
-            run(kubectl, &["delete", target, "--ignore-not-found", "--timeout=90s"], None)?.map_err(|text| Broken::Answer { what: "delete".to_owned(), text })?;
+            run(kubectl, &["delete", target, "--ignore-not-found", "--timeout=90s"], None)?
+                .map_err(|text| Broken::Answer { what: "delete".to_owned(), text })?;
         }
         Ok(())
     }
@@ -221,7 +225,13 @@ fn gated_pod(name: &str, owner: Option<(&str, &str)>) -> Value {
 fn describe(object: &Value) -> String {
     let text = |path: &str| object.pointer(path).map_or_else(|| "-".to_owned(), Value::to_string);
     let going = object.pointer("/metadata/deletionTimestamp").is_some();
-    format!("there, going: {going}, generation {}, finalizers {}, spec {}, status {}", text("/metadata/generation"), text("/metadata/finalizers"), text("/spec/n"), text("/status/n"))
+    format!(
+        "there, going: {going}, generation {}, finalizers {}, spec {}, status {}",
+        text("/metadata/generation"),
+        text("/metadata/finalizers"),
+        text("/spec/n"),
+        text("/status/n")
+    )
 }
 
 fn describe_pod(pod: &Value) -> String {
@@ -242,7 +252,9 @@ fn sim(server: &mut Server, action: &Action) -> Result<String, String> {
     };
     match action {
         Action::Create(name) => done(server.create_cr(now, &key(name), thing(name))),
-        Action::Edit(name, n) => done(server.edit_cr(&key(name), |cr| crate::deeds::merge(cr, &json!({"spec": {"n": n}})))),
+        Action::Edit(name, n) => {
+            done(server.edit_cr(&key(name), |cr| crate::deeds::merge(cr, &json!({"spec": {"n": n}}))))
+        }
         Action::Status(name, which, n) => {
             let rv = rv(server, name, *which);
             done(server.apply(now, Actor::User, Write::Status { key: key(name), rv, status: json!({"n": n}) }))
@@ -261,9 +273,14 @@ fn sim(server: &mut Server, action: &Action) -> Result<String, String> {
         }
         Action::Gated(name, owner) => {
             let uid = owner.map(|o| text_at(server.cr(&key(o)), "/metadata/uid"));
-            let pod: Pod = serde_json::from_value(gated_pod(name, owner.zip(uid.as_deref()))).map_err(|e| e.to_string())?;
+            let pod: Pod =
+                serde_json::from_value(gated_pod(name, owner.zip(uid.as_deref()))).map_err(|e| e.to_string())?;
             let intent = Intent { run_id: String::new(), step: (*name).to_owned(), item: 0, attempt: 1 };
-            done(server.apply(now, Actor::User, Write::Pod { ns: NAMESPACE.to_owned(), pod: Box::new(pod), intent, placeholder: true }))
+            done(server.apply(
+                now,
+                Actor::User,
+                Write::Pod { ns: NAMESPACE.to_owned(), pod: Box::new(pod), intent, placeholder: true },
+            ))
         }
         Action::DeletePod(name, which) => {
             let uid = match which {
@@ -274,10 +291,13 @@ fn sim(server: &mut Server, action: &Action) -> Result<String, String> {
             done(server.apply(now, Actor::User, Write::DeletePod { key: key(name), uid }))
         }
         Action::Look(name) => Ok(server.cr(&key(name)).map_or_else(|| "absent".to_owned(), describe)),
-        Action::LookPod(name) => {
-            Ok(server.get_pod(&key(name)).and_then(|p| serde_json::to_value(&*p).ok()).map_or_else(|| "absent".to_owned(), |p| describe_pod(&p)))
+        Action::LookPod(name) => Ok(server
+            .get_pod(&key(name))
+            .and_then(|p| serde_json::to_value(&*p).ok())
+            .map_or_else(|| "absent".to_owned(), |p| describe_pod(&p))),
+        Action::AwaitGone(name) => {
+            Ok(if server.get_pod(&key(name)).is_none() { "gone" } else { "still there" }.to_owned())
         }
-        Action::AwaitGone(name) => Ok(if server.get_pod(&key(name)).is_none() { "gone" } else { "still there" }.to_owned()),
         Action::Version(name) => Ok(text_at(server.cr(&key(name)), "/metadata/resourceVersion")),
     }
 }
@@ -317,7 +337,9 @@ fn get(kubectl: &PathBuf, resource: &str, name: &str) -> Result<Option<Value>, B
     if text.trim().is_empty() {
         return Ok(None);
     }
-    serde_json::from_str(&text).map(Some).map_err(|e| Broken::Answer { what: format!("get {resource} {name}"), text: e.to_string() })
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|e| Broken::Answer { what: format!("get {resource} {name}"), text: e.to_string() })
 }
 
 fn real(kubectl: &PathBuf, action: &Action) -> Result<Result<String, String>, Broken> {
@@ -325,10 +347,18 @@ fn real(kubectl: &PathBuf, action: &Action) -> Result<Result<String, String>, Br
     Ok(match action {
         Action::Create(name) => done(run(kubectl, &["create", "-f", "-"], Some(&thing(name)))?),
         Action::Edit(name, n) => patch(kubectl, name, None, &json!({"spec": {"n": n}}), false)?,
-        Action::Status(name, which, n) => patch(kubectl, name, version(kubectl, name, *which)?, &json!({"status": {"n": n}}), true)?,
+        Action::Status(name, which, n) => {
+            patch(kubectl, name, version(kubectl, name, *which)?, &json!({"status": {"n": n}}), true)?
+        }
         Action::Finalizers(name, which, list) => {
             let finalizers = if list.is_empty() { Value::Null } else { json!(list) };
-            patch(kubectl, name, version(kubectl, name, *which)?, &json!({"metadata": {"finalizers": finalizers}}), false)?
+            patch(
+                kubectl,
+                name,
+                version(kubectl, name, *which)?,
+                &json!({"metadata": {"finalizers": finalizers}}),
+                false,
+            )?
         }
         Action::Delete(name) => done(run(kubectl, &["delete", RESOURCE, name, "--wait=false"], None)?),
         Action::Gated(name, owner) => {
@@ -346,10 +376,16 @@ fn real(kubectl: &PathBuf, action: &Action) -> Result<Result<String, String>, Br
             };
             let preconditions = uid.map_or_else(|| json!({}), |uid| json!({ "uid": uid }));
             let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
-            done(run(kubectl, &["delete", "--raw", &format!("/api/v1/namespaces/{NAMESPACE}/pods/{name}"), "-f", "-"], Some(&options))?)
+            done(run(
+                kubectl,
+                &["delete", "--raw", &format!("/api/v1/namespaces/{NAMESPACE}/pods/{name}"), "-f", "-"],
+                Some(&options),
+            )?)
         }
         Action::Look(name) => Ok(get(kubectl, RESOURCE, name)?.map_or_else(|| "absent".to_owned(), |o| describe(&o))),
-        Action::LookPod(name) => Ok(get(kubectl, "pod", name)?.map_or_else(|| "absent".to_owned(), |p| describe_pod(&p))),
+        Action::LookPod(name) => {
+            Ok(get(kubectl, "pod", name)?.map_or_else(|| "absent".to_owned(), |p| describe_pod(&p)))
+        }
         Action::AwaitGone(name) => {
             let gone = run(kubectl, &["wait", "--for=delete", &format!("pod/{name}"), "--timeout=60s"], None)?;
             Ok(if gone.is_ok() { "gone" } else { "still there" }.to_owned())
@@ -366,7 +402,13 @@ fn version(kubectl: &PathBuf, name: &str, which: Precondition) -> Result<Option<
     })
 }
 
-fn patch(kubectl: &PathBuf, name: &str, rv: Option<String>, change: &Value, status: bool) -> Result<Result<String, String>, Broken> {
+fn patch(
+    kubectl: &PathBuf,
+    name: &str,
+    rv: Option<String>,
+    change: &Value,
+    status: bool,
+) -> Result<Result<String, String>, Broken> {
     let mut body = change.clone();
     if let Some(rv) = rv {
         crate::deeds::merge(&mut body, &json!({"metadata": {"resourceVersion": rv}}));

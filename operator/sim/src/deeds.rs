@@ -52,7 +52,9 @@ impl<K: Kind> World<K> {
                 }
             }
             Act::Quota(limit) => self.server.quota = limit,
-            Act::Refuse(step, error, length) => self.server.refusals.push(Refuse { step, error, until: length.map(|d| now.after(d)) }),
+            Act::Refuse(step, error, length) => {
+                self.server.refusals.push(Refuse { step, error, until: length.map(|d| now.after(d)) })
+            }
             Act::Allow => self.server.refusals.clear(),
             Act::Squat(step) => self.server.squats.push(step),
             Act::Panic(key) => self.panic_on(key),
@@ -75,7 +77,12 @@ impl<K: Kind> World<K> {
     #[must_use]
     pub fn pods_of_step(&self, step: &str) -> Vec<Key> {
         let is = |uid: &str| self.server.intent_of(uid).is_some_and(|i| i.step == step);
-        self.server.pods().iter().filter(|(_, p)| !is_gated(p) && p.metadata.uid.as_deref().is_some_and(is)).map(|(k, _)| k.clone()).collect()
+        self.server
+            .pods()
+            .iter()
+            .filter(|(_, p)| !is_gated(p) && p.metadata.uid.as_deref().is_some_and(is))
+            .map(|(k, _)| k.clone())
+            .collect()
     }
 
     /// Half of the labels get nonsense values; the one that the watch selects by goes.

@@ -103,7 +103,11 @@ impl<K: Kind> Driver<K> {
     /// Objects that are due and have no pass under way.
     #[must_use]
     pub fn due(&self, now: Time) -> Vec<Key> {
-        self.queue.iter().filter(|(key, at)| **at <= now && !self.passes.contains_key(*key)).map(|(key, _)| key.clone()).collect()
+        self.queue
+            .iter()
+            .filter(|(key, at)| **at <= now && !self.passes.contains_key(*key))
+            .map(|(key, _)| key.clone())
+            .collect()
     }
 
     /// When it looks at something next.
@@ -156,7 +160,10 @@ impl<K: Kind> Driver<K> {
             if !unwatched && !doubtful {
                 continue;
             }
-            match wire.get_pod(&(key.0.clone(), pod.name.clone())).filter(|p| p.metadata.uid.as_deref() == Some(pod.uid.as_str())) {
+            match wire
+                .get_pod(&(key.0.clone(), pod.name.clone()))
+                .filter(|p| p.metadata.uid.as_deref() == Some(pod.uid.as_str()))
+            {
                 Some(found) => {
                     self.memory.note_pod(uid, &found);
                     again = true;
@@ -207,7 +214,11 @@ impl<K: Kind> Driver<K> {
 
     /// An object that cannot be handled is parked; one under deletion is recorded from what can be read, and let go.
     fn park(&mut self, key: &Key, raw: &Arc<Value>, message: &str, env: &Arc<Env>, wire: &mut Wire<'_>) -> Went {
-        let write = if raw.pointer("/metadata/deletionTimestamp").is_some() { self.let_go(key, raw, env, wire) } else { poison_patch::<K>(key, raw, message, wire.now) };
+        let write = if raw.pointer("/metadata/deletionTimestamp").is_some() {
+            self.let_go(key, raw, env, wire)
+        } else {
+            poison_patch::<K>(key, raw, message, wire.now)
+        };
         let Some(write) = write else { return Went::Done };
         match wire.send(self.actor(), write) {
             Sent::Dead => Went::Dead,
@@ -231,7 +242,12 @@ impl<K: Kind> Driver<K> {
             && !self.memory.own(&uid).acks.contains_key(&run_id)
         {
             if !self.memory.own(&uid).spooled.contains(SALVAGE) {
-                let object = ObjectKey { kind: K::KIND.to_owned(), namespace: key.0.clone(), name: key.1.clone(), uid: uid.clone() };
+                let object = ObjectKey {
+                    kind: K::KIND.to_owned(),
+                    namespace: key.0.clone(),
+                    name: key.1.clone(),
+                    uid: uid.clone(),
+                };
                 if self.memory.offer(RecordBatch { object, run_id, seq, last: true, records }) {
                     self.memory.own(&uid).spooled.insert(SALVAGE.to_owned());
                 }

@@ -19,7 +19,8 @@ pub enum Mode {
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::KillBefore, Self::KillAfter, Self::NoReplyTaken, Self::NoReplyLost, Self::KillInFlight];
+    pub const ALL: [Self; 5] =
+        [Self::KillBefore, Self::KillAfter, Self::NoReplyTaken, Self::NoReplyLost, Self::KillInFlight];
 }
 
 /// How long a request may be under way at most; shorter than the request time-out.
@@ -49,7 +50,10 @@ impl Faults {
     /// Faults at these writes.
     #[must_use]
     pub fn at(list: &[(usize, Mode)]) -> Self {
-        Self { list: list.iter().map(|(write, mode)| Fault { write: *write, mode: *mode }).collect(), ..Self::default() }
+        Self {
+            list: list.iter().map(|(write, mode)| Fault { write: *write, mode: *mode }).collect(),
+            ..Self::default()
+        }
     }
 
     /// Counts a write; says how it goes wrong, if it does.

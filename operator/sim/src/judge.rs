@@ -82,7 +82,15 @@ impl<K: Kind> Judge<K> {
     }
 
     /// Looks at everything that is new.
-    pub fn look(&mut self, now: Time, server: &Server, kubelet: &Kubelet, store: &Store, posts: &mut Vec<Posted>, offered: &mut Vec<RecordBatch>) {
+    pub fn look(
+        &mut self,
+        now: Time,
+        server: &Server,
+        kubelet: &Kubelet,
+        store: &Store,
+        posts: &mut Vec<Posted>,
+        offered: &mut Vec<RecordBatch>,
+    ) {
         let new = server.journal().len() > self.seen_journal;
         for i in self.seen_journal..server.journal().len() {
             if let Some(change) = server.journal().get(i) {
@@ -123,7 +131,8 @@ impl<K: Kind> Judge<K> {
         }
         let child = matches!(request.what, "delete pods" | "patch pods" | "delete controllerrevisions");
         let create = matches!(request.what, "create pods" | "create controllerrevisions");
-        let ours = request.owner.as_ref().is_some_and(|uid| self.of_object.contains_key(uid) || self.last.contains_key(uid));
+        let ours =
+            request.owner.as_ref().is_some_and(|uid| self.of_object.contains_key(uid) || self.last.contains_key(uid));
         if child && request.uid.is_none() {
             self.fault(request.at, format!("{} {} carries no UID precondition", request.what, request.key.1));
         }
@@ -139,7 +148,11 @@ impl<K: Kind> Judge<K> {
         match change {
             Change::Cr(_, raw) => self.status(now, raw, store),
             Change::CrGone(key, raw) => self.gone(now, key, raw, store),
-            Change::Pod(_) | Change::PodGone(_) | Change::Revision(_) | Change::RevisionGone(_) | Change::Terminating(_) => {}
+            Change::Pod(_)
+            | Change::PodGone(_)
+            | Change::Revision(_)
+            | Change::RevisionGone(_)
+            | Change::Terminating(_) => {}
         }
     }
 
@@ -157,7 +170,9 @@ impl<K: Kind> Judge<K> {
         match self.last.get(&uid).cloned() {
             Some(old) if old == shown && parked => {}
             Some(old) => self.transition(now, &old, &shown, parked),
-            None if shown.seq != 1 => self.fault(now, format!("the first status of run {} has seq {}", shown.number, shown.seq)),
+            None if shown.seq != 1 => {
+                self.fault(now, format!("the first status of run {} has seq {}", shown.number, shown.seq))
+            }
             None => {}
         }
         let limit = (self.lens.parallelism)(&cr);
@@ -244,7 +259,10 @@ impl<K: Kind> Judge<K> {
             let (run_id, seq) = match record {
                 Record::Run(row) => {
                     if row.phase != phase || row.terminal != terminal {
-                        self.fault(now, format!("the row of seq {} says {}, the status said {phase}", row.seq, row.phase));
+                        self.fault(
+                            now,
+                            format!("the row of seq {} says {}, the status said {phase}", row.seq, row.phase),
+                        );
                     }
                     (&row.id, row.seq)
                 }
@@ -252,7 +270,10 @@ impl<K: Kind> Judge<K> {
                 Record::Event(row) => (&row.run_id, row.seq),
             };
             if *run_id != batch.run_id || seq > batch.seq {
-                self.fault(now, format!("a row of run {run_id} seq {seq} in a batch of run {} seq {}", batch.run_id, batch.seq));
+                self.fault(
+                    now,
+                    format!("a row of run {run_id} seq {seq} in a batch of run {} seq {}", batch.run_id, batch.seq),
+                );
             }
         }
     }

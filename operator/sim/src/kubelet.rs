@@ -107,7 +107,8 @@ impl Kubelet {
     /// Takes notice of new, deleted and vanished pods, and lets time do its work.
     pub fn tick(&mut self, now: Time, server: &mut Server) {
         self.notice(now, server);
-        let due: Vec<String> = self.lives.iter().filter(|(_, l)| l.due.is_some_and(|at| at <= now)).map(|(uid, _)| uid.clone()).collect();
+        let due: Vec<String> =
+            self.lives.iter().filter(|(_, l)| l.due.is_some_and(|at| at <= now)).map(|(uid, _)| uid.clone()).collect();
         for uid in due {
             self.step(now, server, &uid);
         }
@@ -136,7 +137,10 @@ impl Kubelet {
                     life.due = None;
                     close(&mut self.ledger, uid, now);
                 }
-                Some(pod) if pod.metadata.deletion_timestamp.is_some() && !matches!(life.stage, Stage::Stopping | Stage::Over | Stage::CutOff | Stage::Marked) => {
+                Some(pod)
+                    if pod.metadata.deletion_timestamp.is_some()
+                        && !matches!(life.stage, Stage::Stopping | Stage::Over | Stage::CutOff | Stage::Marked) =>
+                {
                     life.stage = Stage::Stopping;
                     life.due = Some(now.after(STOPPING.min(Server::grace_left(now, pod))));
                 }
@@ -149,7 +153,10 @@ impl Kubelet {
         let count = self.made.entry((intent.run_id.clone(), intent.step.clone(), intent.item)).or_default();
         *count += 1;
         let outcome = self.outcomes.get(&intent.step, *count);
-        self.lives.insert(uid, Life { key: key.clone(), intent, outcome, stage: Stage::New, due: Some(now.after(SCHEDULING)), since: now });
+        self.lives.insert(
+            uid,
+            Life { key: key.clone(), intent, outcome, stage: Stage::New, due: Some(now.after(SCHEDULING)), since: now },
+        );
     }
 
     fn step(&mut self, now: Time, server: &mut Server, uid: &str) {
@@ -173,11 +180,15 @@ impl Kubelet {
             Stage::NoRoom => assign(now, server, uid, life),
             Stage::Assigned => match &life.outcome.pending {
                 Pending::Image(clears) => {
-                    server.update_pod(&life.key, uid, |p| report::waiting(p, "ImagePullBackOff", "Back-off pulling image: not found"));
+                    server.update_pod(&life.key, uid, |p| {
+                        report::waiting(p, "ImagePullBackOff", "Back-off pulling image: not found")
+                    });
                     (Stage::Pulling, clears.map(|d| life.since.after(d)))
                 }
                 Pending::Config => {
-                    server.update_pod(&life.key, uid, |p| report::waiting(p, "CreateContainerConfigError", "secret \"settings\" not found"));
+                    server.update_pod(&life.key, uid, |p| {
+                        report::waiting(p, "CreateContainerConfigError", "secret \"settings\" not found")
+                    });
                     (Stage::Pulling, None)
                 }
                 Pending::Nothing | Pending::Node(_) => self.start(now, server, uid, life),
@@ -208,11 +219,19 @@ impl Kubelet {
     }
 
     fn start(&mut self, now: Time, server: &mut Server, uid: &str, life: &Life) -> (Stage, Option<Time>) {
-        self.ledger.push(Line { intent: life.intent.clone(), uid: uid.to_owned(), start: now, end: None, cut_off: false });
+        self.ledger.push(Line {
+            intent: life.intent.clone(),
+            uid: uid.to_owned(),
+            start: now,
+            end: None,
+            cut_off: false,
+        });
         server.update_pod(&life.key, uid, |p| report::running(p, now));
         let due = match life.outcome.end {
             End::Never => None,
-            End::Exit(..) | End::Oom | End::Evicted { .. } | End::Preempted | End::NodeLost(_) => Some(now.after(life.outcome.run_for)),
+            End::Exit(..) | End::Oom | End::Evicted { .. } | End::Preempted | End::NodeLost(_) => {
+                Some(now.after(life.outcome.run_for))
+            }
         };
         let deadline = deadline_of(server, &life.key).map(|d| now.after(d));
         (Stage::Running, [due, deadline].into_iter().flatten().min())
@@ -273,7 +292,9 @@ fn cut(message: &str) -> String {
 fn life_end(now: Time, life: &Life) -> Time {
     match life.outcome.end {
         End::NodeLost(Some(back)) => now.after(back.saturating_sub(TOLERATED)),
-        End::NodeLost(None) | End::Exit(..) | End::Oom | End::Evicted { .. } | End::Preempted | End::Never => now.after(FORGOTTEN),
+        End::NodeLost(None) | End::Exit(..) | End::Oom | End::Evicted { .. } | End::Preempted | End::Never => {
+            now.after(FORGOTTEN)
+        }
     }
 }
 

@@ -96,7 +96,10 @@ fn shown(status: &WorkflowStatus) -> Option<Shown> {
         seq: run.seq,
         phase: phase.as_str().to_owned(),
         terminal: phase.is_terminal(),
-        stored: status.conditions.iter().any(|c| c.type_ == ConditionType::HistoryStored && c.status == ConditionStatus::True),
+        stored: status
+            .conditions
+            .iter()
+            .any(|c| c.type_ == ConditionType::HistoryStored && c.status == ConditionStatus::True),
         steps: run.steps.iter().map(|s| (s.name.clone(), step_word(s.phase), s.attempt)).collect(),
     })
 }

@@ -12,7 +12,12 @@ type Ordinals = BTreeMap<(String, i32), usize>;
 /// The normal form of a world.
 #[must_use]
 pub fn normal<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>) -> Value {
-    let objects: BTreeMap<String, Value> = world.server.crs().keys().map(|key| (key.1.clone(), world.status(key).map_or(Value::Null, |s| status(&s)))).collect();
+    let objects: BTreeMap<String, Value> = world
+        .server
+        .crs()
+        .keys()
+        .map(|key| (key.1.clone(), world.status(key).map_or(Value::Null, |s| status(&s))))
+        .collect();
     let mut runs: Vec<_> = world.store.runs.values().collect();
     runs.sort_by(|a, b| (&a.object, a.number).cmp(&(&b.object, b.number)));
     let rows: Vec<Value> = runs
@@ -33,7 +38,11 @@ pub fn normal<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>)
 }
 
 fn status(status: &WorkflowStatus) -> Value {
-    let conditions: BTreeMap<String, Value> = status.conditions.iter().map(|c| (format!("{:?}", c.type_), json!([format!("{:?}", c.status), c.reason]))).collect();
+    let conditions: BTreeMap<String, Value> = status
+        .conditions
+        .iter()
+        .map(|c| (format!("{:?}", c.type_), json!([format!("{:?}", c.status), c.reason])))
+        .collect();
     let run = status.run.as_ref().map(|run| {
         json!({
             "number": run.number, "trigger": run.trigger.as_str(), "params": run.params, "results": run.results,
@@ -45,9 +54,19 @@ fn status(status: &WorkflowStatus) -> Value {
 }
 
 fn step(step: &StepStatus) -> Value {
-    let ended: Vec<Value> =
-        step.ended.iter().filter(|e| e.class != FailureClass::Void).map(|e| json!([e.class.as_str(), e.reason.as_str(), e.exit_code])).collect();
-    json!([step.name, step.phase.as_str(), step.reason.map(hearth_crds::condition::Reason::as_str), ended, step.outputs])
+    let ended: Vec<Value> = step
+        .ended
+        .iter()
+        .filter(|e| e.class != FailureClass::Void)
+        .map(|e| json!([e.class.as_str(), e.reason.as_str(), e.exit_code]))
+        .collect();
+    json!([
+        step.name,
+        step.phase.as_str(),
+        step.reason.map(hearth_crds::condition::Reason::as_str),
+        ended,
+        step.outputs
+    ])
 }
 
 fn is_void(row: &StepRow) -> bool {
@@ -70,7 +89,19 @@ fn step_rows(rows: &[&StepRow], ordinals: &Ordinals) -> Vec<Value> {
         .filter(|r| !is_void(r))
         .map(|r| {
             let ordinal = ordinals.get(&(r.step.clone(), r.attempt)).copied().unwrap_or(0);
-            json!([r.step, r.item, ordinal, r.phase, r.terminal, r.class, r.reason, r.exit_code, r.outputs, r.image, r.finished_at.is_some()])
+            json!([
+                r.step,
+                r.item,
+                ordinal,
+                r.phase,
+                r.terminal,
+                r.class,
+                r.reason,
+                r.exit_code,
+                r.outputs,
+                r.image,
+                r.finished_at.is_some()
+            ])
         })
         .collect()
 }
@@ -81,7 +112,8 @@ fn events<K: Kind>(world: &World<K>, run_id: &str, ordinals: &Ordinals) -> Vec<V
     for row in world.store.events.values().filter(|e| e.run_id == run_id) {
         let mut parts = row.subject.split('/');
         let subject = match (parts.next(), parts.next(), parts.next().and_then(|n| n.parse::<i32>().ok())) {
-            (Some("step"), Some(step), Some(attempt)) if attempt > 0 => match ordinals.get(&(step.to_owned(), attempt)) {
+            (Some("step"), Some(step), Some(attempt)) if attempt > 0 => match ordinals.get(&(step.to_owned(), attempt))
+            {
                 Some(n) => format!("step/{step}/{n}"),
                 None => continue,
             },
@@ -115,9 +147,13 @@ fn differ(path: &str, want: &Value, have: &Value) -> Option<String> {
     match (want, have) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
-            keys.into_iter().find_map(|k| differ(&format!("{path}/{k}"), a.get(k).unwrap_or(&Value::Null), b.get(k).unwrap_or(&Value::Null)))
+            keys.into_iter().find_map(|k| {
+                differ(&format!("{path}/{k}"), a.get(k).unwrap_or(&Value::Null), b.get(k).unwrap_or(&Value::Null))
+            })
         }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a.iter().zip(b).enumerate().find_map(|(i, (x, y))| differ(&format!("{path}/{i}"), x, y)),
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            a.iter().zip(b).enumerate().find_map(|(i, (x, y))| differ(&format!("{path}/{i}"), x, y))
+        }
         (a, b) if a == b => None,
         (a, b) => Some(format!("{path}: {a} undisturbed, {b} here")),
     }

@@ -77,7 +77,15 @@ pub struct Pass<K: Kind> {
 
 impl<K: Kind> Pass<K> {
     /// Plans; nothing is written yet.
-    pub fn begin(actor: Actor, key: &Key, cr: Arc<K::Cr>, facts: Facts, env: &Arc<Env>, now: hearth_crds::time::Time, breakage: Breakage) -> Self {
+    pub fn begin(
+        actor: Actor,
+        key: &Key,
+        cr: Arc<K::Cr>,
+        facts: Facts,
+        env: &Arc<Env>,
+        now: hearth_crds::time::Time,
+        breakage: Breakage,
+    ) -> Self {
         let plan = K::plan(&cr, &facts, env, now);
         let mut todo = VecDeque::new();
         let (before, after): (Vec<_>, Vec<_>) = plan.actions.iter().cloned().partition(|(a, _)| a.before_patch());
@@ -125,7 +133,11 @@ impl<K: Kind> Pass<K> {
             Todo::Before(action, reason) => self.act(*action, reason, memory, wire, true),
             Todo::Patch => self.patch(memory, wire),
             Todo::Starts => {
-                let intents = if self.breakage == Breakage::SkipFence { [self.plan.intents.clone(), self.plan.fences.clone()].concat() } else { self.plan.intents.clone() };
+                let intents = if self.breakage == Breakage::SkipFence {
+                    [self.plan.intents.clone(), self.plan.fences.clone()].concat()
+                } else {
+                    self.plan.intents.clone()
+                };
                 let starts = self.starts(&intents);
                 self.prepend(starts, Todo::Post);
                 Went::On
@@ -151,8 +163,11 @@ impl<K: Kind> Pass<K> {
         if intents.is_empty() {
             return Vec::new();
         }
-        let planned = self.plan.status.clone().filter(|_| self.breakage == Breakage::CreateBeforeIntent).map(Accepted::by_server);
-        planned.or_else(|| self.accepted.clone()).map_or_else(Vec::new, |accepted| K::starts(&self.cr, &accepted, intents, &self.facts, &self.env))
+        let planned =
+            self.plan.status.clone().filter(|_| self.breakage == Breakage::CreateBeforeIntent).map(Accepted::by_server);
+        planned
+            .or_else(|| self.accepted.clone())
+            .map_or_else(Vec::new, |accepted| K::starts(&self.cr, &accepted, intents, &self.facts, &self.env))
     }
 
     fn prepend(&mut self, starts: Vec<Start>, make: fn(Box<Start>) -> Todo) {
@@ -168,9 +183,7 @@ impl<K: Kind> Pass<K> {
         };
         let rv = self.cr.resource_version().unwrap_or_default();
         match wire.send(self.actor, Write::Status { key: self.key.clone(), rv, status }) {
-            Sent::Answer(Ok(reply)) => {
-                self.take_cr(reply, memory)
-            }
+            Sent::Answer(Ok(reply)) => self.take_cr(reply, memory),
             Sent::Answer(Err(error)) => Went::Failed(error.to_string()),
             Sent::NoAnswer => Went::Failed("no answer to the status patch".to_owned()),
             Sent::Dead => Went::Dead,
@@ -196,7 +209,12 @@ impl<K: Kind> Pass<K> {
             return Went::Dead;
         }
         let name = start.pod().metadata.name.clone().unwrap_or_default();
-        let write = Write::Pod { ns: self.key.0.clone(), pod: Box::new(start.pod().clone()), intent: start.intent().clone(), placeholder: false };
+        let write = Write::Pod {
+            ns: self.key.0.clone(),
+            pod: Box::new(start.pod().clone()),
+            intent: start.intent().clone(),
+            placeholder: false,
+        };
         let post = match wire.send(self.actor, write) {
             Sent::Dead => return Went::Dead,
             Sent::NoAnswer => self.uncertain(&name),
@@ -222,7 +240,12 @@ impl<K: Kind> Pass<K> {
             return Went::Dead;
         }
         let name = start.placeholder().metadata.name.clone().unwrap_or_default();
-        let write = Write::Pod { ns: self.key.0.clone(), pod: Box::new(start.placeholder().clone()), intent: start.intent().clone(), placeholder: true };
+        let write = Write::Pod {
+            ns: self.key.0.clone(),
+            pod: Box::new(start.placeholder().clone()),
+            intent: start.intent().clone(),
+            placeholder: true,
+        };
         match wire.send(self.actor, write) {
             Sent::Dead => return Went::Dead,
             Sent::NoAnswer => self.trouble = Some(format!("no answer to the fence of {name}")),
@@ -252,7 +275,14 @@ impl<K: Kind> Pass<K> {
         Post::Stranger { what: format!("Pod/{name}, {}", describe_owner(&pod)) }
     }
 
-    fn act(&mut self, action: Action, reason: Reason, memory: &mut Memory<K>, wire: &mut Wire<'_>, before: bool) -> Went {
+    fn act(
+        &mut self,
+        action: Action,
+        reason: Reason,
+        memory: &mut Memory<K>,
+        wire: &mut Wire<'_>,
+        before: bool,
+    ) -> Went {
         let write = match self.write_of(action, reason, memory, wire) {
             Some(write) => write,
             None => return Went::On,
@@ -276,7 +306,13 @@ impl<K: Kind> Pass<K> {
         }
     }
 
-    fn write_of(&mut self, action: Action, reason: Reason, memory: &mut Memory<K>, wire: &mut Wire<'_>) -> Option<Write> {
+    fn write_of(
+        &mut self,
+        action: Action,
+        reason: Reason,
+        memory: &mut Memory<K>,
+        wire: &mut Wire<'_>,
+    ) -> Option<Write> {
         let ns = self.key.0.clone();
         let rv = self.cr.resource_version().unwrap_or_default();
         let mut finalizers: Vec<String> = self.cr.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
@@ -295,7 +331,9 @@ impl<K: Kind> Pass<K> {
             Action::DeletePod { name, uid } => Write::DeletePod { key: (ns, name), uid: Some(uid) },
             Action::DeleteRunPods { run_id } => Write::DeleteRunPods { ns, run_id },
             Action::Relabel { name, uid, labels } => Write::Relabel { key: (ns, name), uid, labels },
-            Action::PublishEvent { warning, message } => Write::Event { object: self.key.clone(), warning, reason: reason.as_str().to_owned(), message },
+            Action::PublishEvent { warning, message } => {
+                Write::Event { object: self.key.clone(), warning, reason: reason.as_str().to_owned(), message }
+            }
             Action::ReadLog { name } => {
                 let answer = wire.read_log(&(ns, name.clone()));
                 memory.own(&self.uid).logs.insert(name, answer);
@@ -307,7 +345,8 @@ impl<K: Kind> Pass<K> {
 
     /// Rows of the accepted status: what is new in it, or all of them when this process has not offered any yet.
     fn records(&mut self, memory: &mut Memory<K>, wire: &mut Wire<'_>) {
-        let unaccepted = self.plan.status.clone().filter(|_| self.breakage == Breakage::RowFromUnaccepted).map(Accepted::by_server);
+        let unaccepted =
+            self.plan.status.clone().filter(|_| self.breakage == Breakage::RowFromUnaccepted).map(Accepted::by_server);
         let Some(accepted) = unaccepted.or_else(|| self.accepted.clone()) else { return };
         let now = mark(accepted.status());
         let before = memory.own(&self.uid).offered.clone();
@@ -360,7 +399,10 @@ impl<K: Kind> Pass<K> {
     /// Whether nothing is to be written or done.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.plan.status.is_none() && self.plan.intents.is_empty() && self.plan.fences.is_empty() && self.plan.actions.is_empty()
+        self.plan.status.is_none()
+            && self.plan.intents.is_empty()
+            && self.plan.fences.is_empty()
+            && self.plan.actions.is_empty()
     }
 
     /// The status before the pass, for comparison.

@@ -79,16 +79,16 @@ pub fn verdict<K: Kind>(world: &World<K>) -> Result<(), String> {
     if world.violations().is_empty() { Ok(()) } else { Err(world.violations().join("\n  ")) }
 }
 
-/// Crash prefix: at every write of the tale, in every mode, the end is that of the undisturbed tale.
+/// Crash prefix: at every write of the tale (or every so many-th), in every mode, the end is that of the undisturbed tale.
 /// Returns the kill points.
 ///
 /// # Errors
 /// The kill points at which it is not.
-pub fn kill_everywhere<K: Kind>(tale: &Tale<'_, K>) -> Result<Vec<String>, String> {
+pub fn kill_everywhere<K: Kind>(tale: &Tale<'_, K>, every: usize) -> Result<Vec<String>, String> {
     let quiet = tale.undisturbed()?;
     let want = (tale.normal)(&quiet);
     let (mut points, mut bad) = (Vec::new(), Vec::new());
-    for write in 1..=quiet.faults.writes {
+    for write in (1..=quiet.faults.writes).step_by(every.max(1)) {
         for mode in Mode::ALL {
             let mut world = tale.world(1);
             world.faults = Faults::at(&[(write, mode)]);
@@ -117,8 +117,14 @@ pub fn kill_often<K: Kind>(tale: &Tale<'_, K>, times: usize, seed: u64) -> Resul
     let mut bad = Vec::new();
     for _ in 0..times {
         let own = dice.roll();
-        let faults: Vec<(usize, Mode)> =
-            (0..dice.below(5) + 1).map(|_| (dice.below(quiet.faults.writes * 2) + 1, *Mode::ALL.get(dice.below(Mode::ALL.len())).unwrap_or(&Mode::KillAfter))).collect();
+        let faults: Vec<(usize, Mode)> = (0..dice.below(5) + 1)
+            .map(|_| {
+                (
+                    dice.below(quiet.faults.writes * 2) + 1,
+                    *Mode::ALL.get(dice.below(Mode::ALL.len())).unwrap_or(&Mode::KillAfter),
+                )
+            })
+            .collect();
         let mut world = tale.world(own);
         world.faults = Faults::at(&faults);
         world.disorder = disorder(&mut dice);
@@ -130,18 +136,23 @@ pub fn kill_often<K: Kind>(tale: &Tale<'_, K>, times: usize, seed: u64) -> Resul
 }
 
 fn disorder(dice: &mut Dice) -> Disorder {
-    Disorder { shuffled: true, repeats: [0, 3, 6, 9].get(dice.below(4)).copied().unwrap_or(0), relists: dice.below(3) * 7, stale_start: dice.below(3) * 4 }
+    Disorder {
+        shuffled: true,
+        repeats: [0, 3, 6, 9].get(dice.below(4)).copied().unwrap_or(0),
+        relists: dice.below(3) * 7,
+        stale_start: dice.below(3) * 4,
+    }
 }
 
-/// Change of leader: at every point of the log another process takes over while the old one has a pass under way.
+/// Change of leader: at every move (or every so many-th) another process takes over while the old one has a pass under way.
 ///
 /// # Errors
 /// The points at which the end differs.
-pub fn depose_everywhere<K: Kind>(tale: &Tale<'_, K>) -> Result<usize, String> {
+pub fn depose_everywhere<K: Kind>(tale: &Tale<'_, K>, every: usize) -> Result<usize, String> {
     let quiet = tale.undisturbed()?;
     let want = (tale.normal)(&quiet);
     let (mut points, mut bad) = (0, Vec::new());
-    for moves in 0..quiet.moves {
+    for moves in (0..quiet.moves).step_by(every.max(1)) {
         let mut world = tale.world(u64::try_from(moves).unwrap_or(0));
         world.run_until(world.now.after(tale.length), |w| w.moves >= moves);
         let pending = world.leader().is_some_and(|d| !d.busy().is_empty());
@@ -192,11 +203,40 @@ pub fn trace<K: Kind>(world: &World<K>) -> String {
         let intent = request.intent.as_ref().map_or_else(String::new, |i| format!(" {}#{}", i.step, i.attempt));
         let sort = if request.placeholder { " placeholder" } else { "" };
         let answer = request.answer.as_ref().err().map_or_else(String::new, |e| format!(": {e}"));
-        lines.push(format!("    {} {:?} {}{intent}{sort} {}{answer}", crate::clock::since_begin(request.at), request.by, request.what, request.key.1));
+        lines.push(format!(
+            "    {} {:?} {}{intent}{sort} {}{answer}",
+            crate::clock::since_begin(request.at),
+            request.by,
+            request.what,
+            request.key.1
+        ));
     }
     lines.extend(world.kubelet.ledger().iter().map(|l| format!("    ledger {l:?}")));
     lines.extend(world.server.crs().values().map(|cr| format!("    {cr}")));
     lines.join("\n")
+}
+
+/// Has a breakage put in, and says what the suite finds: nothing would mean that it does not look.
+///
+/// # Errors
+/// What is found.
+pub fn broken<K: Kind>(tale: &Tale<'_, K>, breakage: crate::pass::Breakage) -> Result<Vec<String>, String> {
+    let begin = |world: &mut World<K>| {
+        world.set_breakage(breakage);
+        (tale.begin)(world);
+    };
+    let want = (tale.normal)(&tale.undisturbed()?);
+    let broken = Tale {
+        name: tale.name,
+        lens: tale.lens,
+        begin: &begin,
+        length: tale.length,
+        normal: tale.normal,
+        difference: tale.difference,
+    };
+    let mut world = broken.world(1);
+    tale.compare(&mut world, &want)?;
+    kill_everywhere(&broken, 1)
 }
 
 fn shorten(mut bad: Vec<String>) -> String {
@@ -209,9 +249,17 @@ fn shorten(mut bad: Vec<String>) -> String {
 ///
 /// # Errors
 /// What differs.
-pub fn deterministic<K: Kind>(cr: &K::Cr, facts: &Facts, env: &Env, now: Time, dice: &mut Dice) -> Result<Plan<K::Status>, String> {
+pub fn deterministic<K: Kind>(
+    cr: &K::Cr,
+    facts: &Facts,
+    env: &Env,
+    now: Time,
+    dice: &mut Dice,
+) -> Result<Plan<K::Status>, String> {
     let one = K::plan(cr, facts, env, now);
-    let again: K::Cr = serde_json::to_value(cr).and_then(serde_json::from_value).map_err(|e| format!("the object does not survive a round trip: {e}"))?;
+    let again: K::Cr = serde_json::to_value(cr)
+        .and_then(serde_json::from_value)
+        .map_err(|e| format!("the object does not survive a round trip: {e}"))?;
     let shuffled = shuffle(facts, dice);
     let two = K::plan(&again, &shuffled, env, now);
     if one != two {
@@ -220,7 +268,9 @@ pub fn deterministic<K: Kind>(cr: &K::Cr, facts: &Facts, env: &Env, now: Time, d
     if let Some(status) = one.status.clone().or_else(|| K::status(cr).cloned()) {
         let accepted = Accepted::by_server(status);
         let old = K::status(cr);
-        if K::starts(cr, &accepted, &one.intents, facts, env) != K::starts(&again, &accepted, &two.intents, &shuffled, env) {
+        if K::starts(cr, &accepted, &one.intents, facts, env)
+            != K::starts(&again, &accepted, &two.intents, &shuffled, env)
+        {
             return Err("two lists of starts for the same observations".to_owned());
         }
         if K::records(cr, old, &accepted, facts, env) != K::records(&again, old, &accepted, &shuffled, env) {
@@ -232,7 +282,10 @@ pub fn deterministic<K: Kind>(cr: &K::Cr, facts: &Facts, env: &Env, now: Time, d
 
 /// The same facts, put together in another order.
 fn shuffle(facts: &Facts, dice: &mut Dice) -> Facts {
-    fn mix<V: Clone>(map: &std::collections::BTreeMap<String, V>, dice: &mut Dice) -> std::collections::BTreeMap<String, V> {
+    fn mix<V: Clone>(
+        map: &std::collections::BTreeMap<String, V>,
+        dice: &mut Dice,
+    ) -> std::collections::BTreeMap<String, V> {
         let mut list: Vec<_> = map.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
         for i in (1..list.len()).rev() {
             list.swap(i, dice.below(i + 1));

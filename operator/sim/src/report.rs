@@ -2,7 +2,10 @@
 
 use crate::clock::{meta_time, secs};
 use hearth_crds::time::Time;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodCondition, PodStatus};
+use k8s_openapi::api::core::v1::{
+    ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod,
+    PodCondition, PodStatus,
+};
 
 fn status(pod: &mut Pod) -> &mut PodStatus {
     pod.status.get_or_insert_default()
@@ -26,7 +29,8 @@ fn container(pod: &mut Pod, state: ContainerState) {
     let name = pod.spec.as_ref().and_then(|s| s.containers.first()).map(|c| c.name.clone()).unwrap_or_default();
     let started = state.waiting.is_none();
     let image_id = if started { format!("{image}@sha256:{}", "0".repeat(64)) } else { String::new() };
-    status(pod).container_statuses = Some(vec![ContainerStatus { name, image, image_id, state: Some(state), ..ContainerStatus::default() }]);
+    status(pod).container_statuses =
+        Some(vec![ContainerStatus { name, image, image_id, state: Some(state), ..ContainerStatus::default() }]);
 }
 
 pub(crate) fn unschedulable(pod: &mut Pod, now: Time) {
@@ -43,13 +47,22 @@ pub(crate) fn assigned(pod: &mut Pod, now: Time) {
 }
 
 pub(crate) fn waiting(pod: &mut Pod, reason: &str, message: &str) {
-    let waiting = ContainerStateWaiting { reason: Some(reason.to_owned()), message: Some(message.to_owned()).filter(|m| !m.is_empty()) };
+    let waiting = ContainerStateWaiting {
+        reason: Some(reason.to_owned()),
+        message: Some(message.to_owned()).filter(|m| !m.is_empty()),
+    };
     container(pod, ContainerState { waiting: Some(waiting), ..ContainerState::default() });
 }
 
 pub(crate) fn running(pod: &mut Pod, now: Time) {
     status(pod).phase = Some("Running".to_owned());
-    container(pod, ContainerState { running: Some(ContainerStateRunning { started_at: Some(meta_time(now)) }), ..ContainerState::default() });
+    container(
+        pod,
+        ContainerState {
+            running: Some(ContainerStateRunning { started_at: Some(meta_time(now)) }),
+            ..ContainerState::default()
+        },
+    );
 }
 
 pub(crate) fn ended(pod: &mut Pod, now: Time, exit_code: i32, reason: &str, message: &str) {
@@ -84,12 +97,26 @@ pub(crate) fn evicted(pod: &mut Pod, now: Time, own_limits: bool) {
         status(pod).message = Some("Usage of EmptyDir volume \"work\" exceeds the limit \"1Gi\". ".to_owned());
     } else {
         status(pod).message = Some("The node was low on resource: memory. ".to_owned());
-        condition(pod, now, "DisruptionTarget", "True", "TerminationByKubelet", "The node was low on resource: memory. ");
+        condition(
+            pod,
+            now,
+            "DisruptionTarget",
+            "True",
+            "TerminationByKubelet",
+            "The node was low on resource: memory. ",
+        );
     }
 }
 
 pub(crate) fn preempted(pod: &mut Pod, now: Time) {
-    condition(pod, now, "DisruptionTarget", "True", "PreemptionByScheduler", "default-scheduler: preempting to accommodate a higher priority pod");
+    condition(
+        pod,
+        now,
+        "DisruptionTarget",
+        "True",
+        "PreemptionByScheduler",
+        "default-scheduler: preempting to accommodate a higher priority pod",
+    );
     mark(pod, now);
 }
 
@@ -98,7 +125,14 @@ pub(crate) fn unreachable(pod: &mut Pod, now: Time) {
 }
 
 pub(crate) fn marked_by_taint(pod: &mut Pod, now: Time) {
-    condition(pod, now, "DisruptionTarget", "True", "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint");
+    condition(
+        pod,
+        now,
+        "DisruptionTarget",
+        "True",
+        "DeletionByTaintManager",
+        "Taint manager: deleting due to NoExecute taint",
+    );
     mark(pod, now);
 }
 

@@ -47,7 +47,10 @@ pub fn play<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(script: &str) -> Re
         let number = i + 1;
         i += 1;
         let mut block = String::new();
-        while let Some(more) = lines.get(i).filter(|l| l.starts_with("  ") || (l.is_empty() && lines.get(i + 1).is_some_and(|n| n.starts_with("  ")))) {
+        while let Some(more) = lines
+            .get(i)
+            .filter(|l| l.starts_with("  ") || (l.is_empty() && lines.get(i + 1).is_some_and(|n| n.starts_with("  "))))
+        {
             block.push_str(more.get(2..).unwrap_or_default());
             block.push('\n');
             i += 1;
@@ -57,7 +60,9 @@ pub fn play<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(script: &str) -> Re
         } else if line.starts_with('#') {
             let _ = writeln!(player.out, "{line}");
         } else {
-            player.command(line, &block).map_err(|text| BadScript { line: number, text: format!("`{line}`: {text}") })?;
+            player
+                .command(line, &block)
+                .map_err(|text| BadScript { line: number, text: format!("`{line}`: {text}") })?;
         }
     }
     Ok(player.close())
@@ -176,6 +181,9 @@ fn outcome(words: &[&str], block: &str) -> Result<Outcome, String> {
     let (pending, end) = match words {
         ["exit", code, ..] => (Pending::Nothing, End::Exit(number(code)?, message)),
         ["writes", "bytes", n, ..] => (Pending::Nothing, End::Exit(0, "x".repeat(number(n)?))),
+        ["writes", "text", n, ..] => {
+            (Pending::Nothing, End::Exit(0, format!("{{\"t\": \"{}\"}}", "x".repeat(number(n)?))))
+        }
         ["writes", ..] => (Pending::Nothing, End::Exit(0, message)),
         ["oom", ..] => (Pending::Nothing, End::Oom),
         ["evicted", "own", ..] => (Pending::Nothing, End::Evicted { own_limits: true }),

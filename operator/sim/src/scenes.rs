@@ -15,7 +15,12 @@ use std::fmt::Write as _;
 ///
 /// # Errors
 /// There is no such thing to show.
-pub fn show<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>, what: &str, name: &str, since: usize) -> Result<String, String> {
+pub fn show<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(
+    world: &World<K>,
+    what: &str,
+    name: &str,
+    since: usize,
+) -> Result<String, String> {
     Ok(match what {
         "status" => world.status(&key(name)).map_or_else(|| absent(world, name), |s| status(&s)),
         "plan" => plan_text(world, name),
@@ -29,7 +34,12 @@ pub fn show<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>, w
         "ledger" => ledger(world),
         "writes" => {
             let tally = world.server.tally(0);
-            let mut out = format!("  {} writes, {} reads of pods, {} of logs\n", tally.total(), world.reads.gets, world.reads.logs);
+            let mut out = format!(
+                "  {} writes, {} reads of pods, {} of logs\n",
+                tally.total(),
+                world.reads.gets,
+                world.reads.logs
+            );
             for (what, n) in tally.0 {
                 let _ = writeln!(out, "  {n:3} {what}");
             }
@@ -52,8 +62,19 @@ fn status(status: &WorkflowStatus) -> String {
     let phase = status.phase.map_or("-", RunPhase::as_str);
     let _ = writeln!(out, "  {phase} ({}) {}", word(status.reason), status.progress.as_deref().unwrap_or("-"));
     if let Some(run) = &status.run {
-        let _ = write!(out, "  run {} seq {} {} started {}", run.number, run.seq, run.trigger.as_str(), since_begin(run.started_at));
-        let _ = writeln!(out, "{}", run.finished_at.map_or_else(String::new, |at| format!(" finished {}", since_begin(at))));
+        let _ = write!(
+            out,
+            "  run {} seq {} {} started {}",
+            run.number,
+            run.seq,
+            run.trigger.as_str(),
+            since_begin(run.started_at)
+        );
+        let _ = writeln!(
+            out,
+            "{}",
+            run.finished_at.map_or_else(String::new, |at| format!(" finished {}", since_begin(at)))
+        );
         if let Some(stop) = run.stop {
             let _ = writeln!(out, "  stopping: {stop:?}");
         }
@@ -62,15 +83,39 @@ fn status(status: &WorkflowStatus) -> String {
             let _ = write!(out, "{}", if step.attempt > 0 { format!(" #{}", step.attempt) } else { String::new() });
             let _ = write!(out, "{}", step.reason.map_or_else(String::new, |r| format!(" {r:?}")));
             let _ = write!(out, "{}", step.stop.map_or_else(String::new, |r| format!(" stopping: {r:?}")));
-            let _ = write!(out, "{}", step.retry_at.map_or_else(String::new, |at| format!(" next {}", since_begin(at))));
-            let _ = writeln!(out, "{}", if step.outputs.is_empty() { String::new() } else { format!(" outputs {}", serde_json::to_string(&step.outputs).unwrap_or_default()) });
+            let _ =
+                write!(out, "{}", step.retry_at.map_or_else(String::new, |at| format!(" next {}", since_begin(at))));
+            let _ = writeln!(
+                out,
+                "{}",
+                if step.outputs.is_empty() {
+                    String::new()
+                } else {
+                    format!(" outputs {}", serde_json::to_string(&step.outputs).unwrap_or_default())
+                }
+            );
             for end in &step.ended {
                 let code = end.exit_code.map_or_else(String::new, |c| format!(" exit {c}"));
-                let _ = writeln!(out, "    #{} {} {:?}{code} {}", end.attempt, end.class.as_str(), end.reason, since_begin(end.at));
+                let _ = writeln!(
+                    out,
+                    "    #{} {} {:?}{code} {}",
+                    end.attempt,
+                    end.class.as_str(),
+                    end.reason,
+                    since_begin(end.at)
+                );
             }
         }
         if let Some(failure) = &run.failure {
-            let _ = writeln!(out, "  failure: step {} attempt {} {:?} exit {}: {}", word(failure.step.as_ref()), word(failure.attempt), failure.reason, word(failure.exit_code), indented(&failure.message));
+            let _ = writeln!(
+                out,
+                "  failure: step {} attempt {} {:?} exit {}: {}",
+                word(failure.step.as_ref()),
+                word(failure.attempt),
+                failure.reason,
+                word(failure.exit_code),
+                indented(&failure.message)
+            );
         }
         if !run.results.is_empty() {
             let _ = writeln!(out, "  results {}", serde_json::to_string(&run.results).unwrap_or_default());
@@ -91,12 +136,22 @@ fn intents(list: &[Intent]) -> String {
 }
 
 fn plan_text<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>, name: &str) -> String {
-    let Some(pass) = world.leader().and_then(|d| d.preview(&key(name), world.env(), world.now)) else { return "  nothing is known of it\n".to_owned() };
+    let Some(pass) = world.leader().and_then(|d| d.preview(&key(name), world.env(), world.now)) else {
+        return "  nothing is known of it\n".to_owned();
+    };
     let plan: &Plan<WorkflowStatus> = &pass.plan;
     let mut out = String::new();
     let _ = writeln!(out, "  status: {}", plan.status.as_ref().map_or("as it is", |_| "to be patched"));
-    let _ = write!(out, "{}", if plan.intents.is_empty() { String::new() } else { format!("  create: {}\n", intents(&plan.intents)) });
-    let _ = write!(out, "{}", if plan.fences.is_empty() { String::new() } else { format!("  fence: {}\n", intents(&plan.fences)) });
+    let _ = write!(
+        out,
+        "{}",
+        if plan.intents.is_empty() { String::new() } else { format!("  create: {}\n", intents(&plan.intents)) }
+    );
+    let _ = write!(
+        out,
+        "{}",
+        if plan.fences.is_empty() { String::new() } else { format!("  fence: {}\n", intents(&plan.fences)) }
+    );
     for (action, reason) in &plan.actions {
         let text = format!("{action:?}");
         let head = text.split([' ', '(']).next().unwrap_or_default();
@@ -110,7 +165,11 @@ fn plan_text<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>, 
         };
         let _ = writeln!(out, "  note: {subject} {:?}: {}", note.reason, note.message);
     }
-    let _ = writeln!(out, "  look again: {}", plan.requeue.map_or_else(|| "when something happens".to_owned(), |d| format!("in {d:?}")));
+    let _ = writeln!(
+        out,
+        "  look again: {}",
+        plan.requeue.map_or_else(|| "when something happens".to_owned(), |d| format!("in {d:?}"))
+    );
     out
 }
 
@@ -148,7 +207,8 @@ fn ledger<K: Kind>(world: &World<K>) -> String {
     world.kubelet.ledger().iter().fold(String::new(), |mut out, line| {
         let end = line.end.map_or_else(|| "still runs".to_owned(), since_begin);
         let cut = if line.cut_off { " cut off" } else { "" };
-        let _ = writeln!(out, "  {}#{} {} – {end}{cut}", line.intent.step, line.intent.attempt, since_begin(line.start));
+        let _ =
+            writeln!(out, "  {}#{} {} – {end}{cut}", line.intent.step, line.intent.attempt, since_begin(line.start));
         out
     })
 }
@@ -159,15 +219,36 @@ fn rows<K: Kind>(world: &World<K>) -> String {
     let mut out = String::new();
     for run in runs {
         let end = run.finished_at.map_or_else(String::new, |at| format!(" – {}", since_begin(at)));
-        let _ = writeln!(out, "  {} run {} seq {} {} ({}) {} {}{end}", run.object.name, run.number, run.seq, run.phase, run.reason.as_deref().unwrap_or("-"), run.trigger, since_begin(run.started_at));
+        let _ = writeln!(
+            out,
+            "  {} run {} seq {} {} ({}) {} {}{end}",
+            run.object.name,
+            run.number,
+            run.seq,
+            run.phase,
+            run.reason.as_deref().unwrap_or("-"),
+            run.trigger,
+            since_begin(run.started_at)
+        );
         if run.results != Value::Null && run.results.as_object().is_none_or(|r| !r.is_empty()) {
             let _ = writeln!(out, "    results {}", run.results);
         }
         for step in world.store.steps.values().filter(|s| s.run_id == run.id) {
-            let _ = write!(out, "    {}#{} {} ({})", step.step, step.attempt, step.phase, step.reason.as_deref().unwrap_or("-"));
+            let _ = write!(
+                out,
+                "    {}#{} {} ({})",
+                step.step,
+                step.attempt,
+                step.phase,
+                step.reason.as_deref().unwrap_or("-")
+            );
             let _ = write!(out, "{}", step.class.as_ref().map_or_else(String::new, |c| format!(" {c}")));
             let _ = write!(out, "{}", step.exit_code.map_or_else(String::new, |c| format!(" exit {c}")));
-            let _ = write!(out, "{}", if step.outputs.is_object() { format!(" outputs {}", step.outputs) } else { String::new() });
+            let _ = write!(
+                out,
+                "{}",
+                if step.outputs.is_object() { format!(" outputs {}", step.outputs) } else { String::new() }
+            );
             let _ = writeln!(out, "{}", step.log.as_ref().map_or_else(String::new, |l| format!(" log {l:?}")));
         }
     }
@@ -179,7 +260,11 @@ fn log<K: Kind>(world: &World<K>, since: usize) -> String {
         let _ = write!(out, "  {} {}", since_begin(r.at), r.what);
         let _ = write!(out, "{}", r.intent.as_ref().map_or_else(String::new, |i| format!(" {}#{}", i.step, i.attempt)));
         let _ = write!(out, "{}", if r.placeholder { " placeholder" } else { "" });
-        let _ = writeln!(out, "{}", r.answer.as_ref().err().map_or_else(String::new, |e| format!(": {} {}", e.code, e.reason)));
+        let _ = writeln!(
+            out,
+            "{}",
+            r.answer.as_ref().err().map_or_else(String::new, |e| format!(": {} {}", e.code, e.reason))
+        );
         out
     })
 }

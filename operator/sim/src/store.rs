@@ -40,7 +40,12 @@ impl Store {
             match record {
                 Record::Run(row) if self.refuses.contains(&row.object.name) => {
                     minimal = true;
-                    self.take_run(RunRow { spec: serde_json::Value::Null, params: serde_json::Value::Null, results: serde_json::Value::Null, ..(**row).clone() });
+                    self.take_run(RunRow {
+                        spec: serde_json::Value::Null,
+                        params: serde_json::Value::Null,
+                        results: serde_json::Value::Null,
+                        ..(**row).clone()
+                    });
                 }
                 Record::Run(row) => self.take_run((**row).clone()),
                 Record::Step(row) => {
@@ -50,7 +55,9 @@ impl Store {
                     }
                 }
                 Record::Event(row) => {
-                    self.events.entry((row.run_id.clone(), row.subject.clone(), row.transition.clone())).or_insert_with(|| row.clone());
+                    self.events
+                        .entry((row.run_id.clone(), row.subject.clone(), row.transition.clone()))
+                        .or_insert_with(|| row.clone());
                 }
             }
         }

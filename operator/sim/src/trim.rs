@@ -30,7 +30,9 @@ pub fn is_watched(pod: &Pod) -> bool {
 #[must_use]
 pub fn pod_fact(pod: &Pod) -> PodFact {
     let status = pod.status.clone().unwrap_or_default();
-    let condition = |type_: &str, is: &str| -> Option<PodCondition> { status.conditions.iter().flatten().find(|c| c.type_ == type_ && c.status == is).cloned() };
+    let condition = |type_: &str, is: &str| -> Option<PodCondition> {
+        status.conditions.iter().flatten().find(|c| c.type_ == type_ && c.status == is).cloned()
+    };
     let why = |c: PodCondition| (c.reason.unwrap_or_default(), c.message.unwrap_or_default());
     let container = status.container_statuses.as_ref().and_then(|c| c.first());
     let disruption = condition("DisruptionTarget", "True").map(why);
@@ -41,7 +43,14 @@ pub fn pod_fact(pod: &Pod) -> PodFact {
         uid: pod.metadata.uid.clone().unwrap_or_default(),
         owned: controller_of(pod).is_some(),
         // One that the watch cannot see counts as one without labels, so that it gets them all back.
-        labels: pod.metadata.labels.iter().flatten().filter(|(k, _)| is_watched(pod) && k.starts_with("hearth.dev/")).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        labels: pod
+            .metadata
+            .labels
+            .iter()
+            .flatten()
+            .filter(|(k, _)| is_watched(pod) && k.starts_with("hearth.dev/"))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
         created_at: pod.metadata.creation_timestamp.as_ref().map(our_time),
         deleting_at: pod.metadata.deletion_timestamp.as_ref().map(our_time),
         gone: false,
@@ -70,7 +79,9 @@ fn phase(text: Option<&str>) -> PodPhase {
 }
 
 fn container_fact(status: &ContainerStatus) -> ContainerFact {
-    let Some(ContainerState { running, terminated, waiting }) = status.state.as_ref() else { return ContainerFact::None };
+    let Some(ContainerState { running, terminated, waiting }) = status.state.as_ref() else {
+        return ContainerFact::None;
+    };
     if let Some(ended) = terminated {
         return ContainerFact::Ended {
             exit_code: ended.exit_code,
@@ -83,7 +94,10 @@ fn container_fact(status: &ContainerStatus) -> ContainerFact {
     if let Some(running) = running {
         return ContainerFact::Running { at: running.started_at.as_ref().map(our_time) };
     }
-    waiting.as_ref().map_or(ContainerFact::None, |w| ContainerFact::Waiting { reason: w.reason.clone().unwrap_or_default(), message: w.message.clone().unwrap_or_default() })
+    waiting.as_ref().map_or(ContainerFact::None, |w| ContainerFact::Waiting {
+        reason: w.reason.clone().unwrap_or_default(),
+        message: w.message.clone().unwrap_or_default(),
+    })
 }
 
 /// The fact that a ControllerRevision is.

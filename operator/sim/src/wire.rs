@@ -69,7 +69,9 @@ impl Wire<'_> {
     /// Sends a request that changes something.
     pub fn send(&mut self, by: Actor, write: Write) -> Sent {
         let working = match &write {
-            Write::Pod { ns, pod, placeholder: false, .. } => Some((ns.clone(), pod.metadata.name.clone().unwrap_or_default())),
+            Write::Pod { ns, pod, placeholder: false, .. } => {
+                Some((ns.clone(), pod.metadata.name.clone().unwrap_or_default()))
+            }
             Write::Pod { .. }
             | Write::Finalizers { .. }
             | Write::Status { .. }
@@ -82,7 +84,8 @@ impl Wire<'_> {
         };
         let sent = self.transmit(by, write);
         if let Some(key) = working {
-            let refused = matches!(&sent, Sent::Answer(Err(error)) if error.reason != "AlreadyExists" && error.code < 500);
+            let refused =
+                matches!(&sent, Sent::Answer(Err(error)) if error.reason != "AlreadyExists" && error.code < 500);
             self.posts.push(Posted { key, refused });
         }
         sent
@@ -134,7 +137,12 @@ pub fn describe(write: &Write) -> String {
     match write {
         Write::Finalizers { finalizers, .. } => format!("patch finalizers {finalizers:?}"),
         Write::Status { status, .. } => {
-            let text = |path: &str| status.pointer(path).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default();
+            let text = |path: &str| {
+                status
+                    .pointer(path)
+                    .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+                    .unwrap_or_default()
+            };
             format!("patch status seq {} {}", text("/run/seq"), text("/phase"))
         }
         Write::Pod { intent, placeholder, .. } => {
@@ -142,7 +150,13 @@ pub fn describe(write: &Write) -> String {
             format!("create {sort} {}#{}", intent.step, intent.attempt)
         }
         Write::Revision { revision, .. } => {
-            let role = revision.metadata.labels.as_ref().and_then(|l| l.get(hearth_crds::label::REVISION)).cloned().unwrap_or_default();
+            let role = revision
+                .metadata
+                .labels
+                .as_ref()
+                .and_then(|l| l.get(hearth_crds::label::REVISION))
+                .cloned()
+                .unwrap_or_default();
             format!("create revision ({role})")
         }
         Write::DeleteRevision { .. } => "delete revision".to_owned(),

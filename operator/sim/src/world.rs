@@ -229,15 +229,21 @@ impl<K: Kind> World<K> {
     fn moves_now(&self) -> Vec<Move> {
         let now = self.now;
         let mut moves = Vec::new();
-        moves.extend(self.script.iter().enumerate().filter(|(_, (at, _))| *at <= now).map(|(i, _)| Move::Act(i)).take(1));
-        moves.extend(self.in_flight.iter().enumerate().filter(|(_, f)| f.at <= now).map(|(i, _)| Move::Arrive(i)).take(1));
+        moves.extend(
+            self.script.iter().enumerate().filter(|(_, (at, _))| *at <= now).map(|(i, _)| Move::Act(i)).take(1),
+        );
+        moves.extend(
+            self.in_flight.iter().enumerate().filter(|(_, f)| f.at <= now).map(|(i, _)| Move::Arrive(i)).take(1),
+        );
         if self.kubelet.lags(&self.server) || self.kubelet.next().is_some_and(|at| at <= now) {
             moves.push(Move::Tick);
         }
         if self.replace_at.is_some_and(|at| at <= now) {
             moves.push(Move::Replace);
         }
-        moves.extend(self.acks.iter().enumerate().filter(|(_, (at, _, _))| *at <= now).map(|(i, _)| Move::Acked(i)).take(1));
+        moves.extend(
+            self.acks.iter().enumerate().filter(|(_, (at, _, _))| *at <= now).map(|(i, _)| Move::Acked(i)).take(1),
+        );
         for (i, driver) in self.drivers.iter().enumerate() {
             let leads = !self.is_deposed(driver.id);
             moves.extend(driver.busy().into_iter().map(|key| Move::Step(i, key)));
@@ -261,7 +267,14 @@ impl<K: Kind> World<K> {
         let script = self.script.iter().map(|(at, _)| *at);
         let flights = self.in_flight.iter().map(|f| f.at);
         let acks = self.acks.iter().map(|(at, _, _)| *at);
-        drivers.chain(script).chain(flights).chain(acks).chain(self.kubelet.next()).chain(self.replace_at).filter_map(later).min()
+        drivers
+            .chain(script)
+            .chain(flights)
+            .chain(acks)
+            .chain(self.kubelet.next())
+            .chain(self.replace_at)
+            .filter_map(later)
+            .min()
     }
 
     fn is_deposed(&self, id: usize) -> bool {
@@ -314,7 +327,8 @@ impl<K: Kind> World<K> {
 
     fn drive(&mut self, i: usize, key: &Key, begin: bool) {
         let Some(driver) = self.drivers.get_mut(i) else { return };
-        let lease = self.deposed.iter().find(|(id, _)| *id == driver.id).is_none_or(|(_, at)| self.now.since(*at) <= IN_FLIGHT);
+        let lease =
+            self.deposed.iter().find(|(id, _)| *id == driver.id).is_none_or(|(_, at)| self.now.since(*at) <= IN_FLIGHT);
         let kubelet = &self.kubelet;
         let log_of = |uid: &str| kubelet.log_of(uid);
         let mut wire = Wire {
@@ -379,7 +393,11 @@ impl<K: Kind> World<K> {
         for batch in std::mem::take(&mut driver.memory.outbox) {
             let minimal = self.store.take(&batch);
             if batch.last {
-                self.acks.push((now.after(self.ack_delay), driver.id, Ack { object: batch.object, run_id: batch.run_id, seq: batch.seq, minimal }));
+                self.acks.push((
+                    now.after(self.ack_delay),
+                    driver.id,
+                    Ack { object: batch.object, run_id: batch.run_id, seq: batch.seq, minimal },
+                ));
             }
         }
     }

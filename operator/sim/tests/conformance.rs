@@ -17,10 +17,12 @@ fn the_simulator_plays_the_script() {
 #[test]
 #[ignore = "needs a cluster: HEARTH_CONFORMANCE_KUBECTL"]
 fn a_real_api_server_answers_alike() {
-    let kubectl = std::env::var_os("HEARTH_CONFORMANCE_KUBECTL").expect("HEARTH_CONFORMANCE_KUBECTL names a kubectl that reaches the cluster");
+    let kubectl = std::env::var_os("HEARTH_CONFORMANCE_KUBECTL")
+        .expect("HEARTH_CONFORMANCE_KUBECTL names a kubectl that reaches the cluster");
     let want = Executor::sim().play(SCRIPT).unwrap();
     let have = Executor::Real(kubectl.into()).play(SCRIPT).unwrap();
-    let pairs: Vec<String> = want.iter().zip(&have).filter(|(a, b)| a != b).map(|(a, b)| format!("sim:  {a}\nreal: {b}")).collect();
+    let pairs: Vec<String> =
+        want.iter().zip(&have).filter(|(a, b)| a != b).map(|(a, b)| format!("sim:  {a}\nreal: {b}")).collect();
     assert!(pairs.is_empty(), "{} of {} answers differ:\n{}", pairs.len(), want.len(), pairs.join("\n"));
     println!("{} answers alike", have.len());
 }

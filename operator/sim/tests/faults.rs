@@ -18,6 +18,11 @@ use serde_json::json;
 
 const HOUR: std::time::Duration = secs(3600);
 
+/// The quick suite takes every so many-th point; with HEARTH_SIM_CASES all of them.
+fn stride(quick: usize) -> usize {
+    if factor() > 1 { 1 } else { quick }
+}
+
 fn check<T>(result: Result<T, String>) -> T {
     result.unwrap_or_else(|found| panic!("{found}"))
 }
@@ -30,11 +35,14 @@ fn guarantee_1_each_run_has_exactly_one_row_with_its_true_end() {
         let quiet = check(tale.undisturbed());
         assert_eq!(quiet.store.runs.len(), 1);
         assert_eq!(phase(&quiet, "demo").as_deref(), Some(if name == "failing" { "Failed" } else { "Succeeded" }));
-        let points = check(kill_everywhere(&tale));
+        let points = check(kill_everywhere(&tale, 1));
         for point in &points {
             println!("{point}");
         }
-        assert!(points.iter().any(|p| p.contains("create pod")) && points.iter().any(|p| p.contains("Succeeded") || p.contains("Failed")));
+        assert!(
+            points.iter().any(|p| p.contains("create pod"))
+                && points.iter().any(|p| p.contains("Succeeded") || p.contains("Failed"))
+        );
     }
 }
 
@@ -43,7 +51,7 @@ fn guarantee_1_each_run_has_exactly_one_row_with_its_true_end() {
 fn guarantee_2_at_most_one_pod_runs_per_attempt() {
     let tale = tale("rough diamond", &rough_diamond, HOUR);
     assert_eq!(phase(&check(tale.undisturbed()), "demo").as_deref(), Some("Succeeded"));
-    let points = check(kill_everywhere(&tale));
+    let points = check(kill_everywhere(&tale, stride(2)));
     println!("{} kill points", points.len());
 }
 
@@ -52,7 +60,7 @@ fn guarantee_2_holds_with_many_faults_in_a_disorderly_world() {
     let seed = 20_260_105;
     println!("seed {seed}");
     for (name, begin) in [("diamond", &happy_diamond as &dyn Fn(&mut Workflows)), ("rough diamond", &rough_diamond)] {
-        check(kill_often(&tale(name, begin, secs(7200)), 60 * factor(), seed));
+        check(kill_often(&tale(name, begin, secs(7200)), 25 * factor(), seed));
     }
 }
 
@@ -80,7 +88,7 @@ fn guarantee_3_terminal_is_terminal() {
 fn guarantee_4_a_deleted_objects_run_is_recorded() {
     let quiet = check(tale("rough diamond", &rough_diamond, HOUR).undisturbed());
     let (mut bad, mut held) = (Vec::new(), 0);
-    for at in 0..quiet.server.journal().len() {
+    for at in (0..quiet.server.journal().len()).step_by(stride(3)) {
         for down in [false, true] {
             let mut world = Workflows::new(lens::workflow(), 1);
             rough_diamond(&mut world);
@@ -116,7 +124,7 @@ fn guarantee_4_a_deleted_objects_run_is_recorded() {
         }
     }
     println!("held {held} times");
-    assert!(held > 5);
+    assert!(held > 2);
     assert!(bad.is_empty(), "{} failed:\n{}", bad.len(), bad.iter().take(8).cloned().collect::<Vec<_>>().join("\n"));
 }
 
@@ -127,7 +135,13 @@ fn guarantee_6_one_bad_object_stops_nobody_else() {
         ("panic", &|w| w.act(Act::Panic(key("bad")))),
         ("corrupt", &|w| w.act(Act::Corrupt(key("bad")))),
         ("row", &|w| w.store.refuses.push("bad".to_owned())),
-        ("refused pods", &|w| w.act(Act::Refuse(Some("bad-step".to_owned()), hearth_sim::server::ApiError::new(403, "Forbidden", "violates PodSecurity"), None))),
+        ("refused pods", &|w| {
+            w.act(Act::Refuse(
+                Some("bad-step".to_owned()),
+                hearth_sim::server::ApiError::new(403, "Forbidden", "violates PodSecurity"),
+                None,
+            ))
+        }),
     ];
     for (name, poison) in poisons {
         for first in [true, false] {
@@ -166,15 +180,15 @@ fn guarantee_6_one_bad_object_stops_nobody_else() {
 #[test]
 fn guarantee_7_a_change_of_leader_needs_nobody() {
     for (name, begin) in [("diamond", &happy_diamond as &dyn Fn(&mut Workflows)), ("failing", &failing)] {
-        let points = check(depose_everywhere(&tale(name, begin, HOUR)));
+        let points = check(depose_everywhere(&tale(name, begin, HOUR), stride(3)));
         println!("{name}: {points} points");
-        assert!(points > 20);
+        assert!(points > 10);
     }
 }
 
 #[test]
 fn a_stale_read_deletes_and_repeats_nothing() {
-    let tried = check(stale_everywhere(&tale("rough diamond", &rough_diamond, HOUR), 3));
+    let tried = check(stale_everywhere(&tale("rough diamond", &rough_diamond, HOUR), stride(7)));
     println!("{tried} stale passes");
 }
 
@@ -185,7 +199,7 @@ fn the_store_may_go_at_any_time() {
     let quiet = check(tale.undisturbed());
     let want = normal(&quiet);
     let mut bad = Vec::new();
-    for at in 0..quiet.server.journal().len() {
+    for at in (0..quiet.server.journal().len()).step_by(stride(3)) {
         for crash in [false, true] {
             let mut world = tale.world(1);
             world.run_until(world.now.after(HOUR), |w| w.server.journal().len() > at);
@@ -212,7 +226,10 @@ fn the_object_is_the_spool() {
         world.act(Act::StoreDown);
         create(world, "demo", &diamond());
         for n in 1..=3u64 {
-            world.at(world.now.after(secs(60 * n)), Act::Edit(key("demo"), json!({"spec": {"rerun": {"token": n.to_string()}}})));
+            world.at(
+                world.now.after(secs(60 * n)),
+                Act::Edit(key("demo"), json!({"spec": {"rerun": {"token": n.to_string()}}})),
+            );
         }
         world.at(world.now.after(secs(600)), Act::StoreUp);
     };
@@ -221,7 +238,7 @@ fn the_object_is_the_spool() {
     assert_eq!(quiet.store.runs.len(), 4);
     assert!(quiet.store.runs.values().all(|r| r.phase == "Succeeded"));
     check(at_rest(&quiet, &key("demo")));
-    let points = check(kill_everywhere(&tale));
+    let points = check(kill_everywhere(&tale, stride(9)));
     println!("{} kill points", points.len());
 }
 
@@ -259,7 +276,11 @@ fn budget_of_api_writes_for_a_ten_step_diamond() {
 fn budget_of_api_writes_when_pods_end_one_by_one() {
     let mut world = Workflows::new(lens::workflow(), 1);
     for (i, name) in (0u64..).zip(["b1", "b2", "b3", "b4", "c1", "c2", "c3", "c4"]) {
-        world.kubelet.outcomes.set(name, 1, Outcome::default().after(std::time::Duration::from_millis(500 + 300 * (i % 4))));
+        world.kubelet.outcomes.set(
+            name,
+            1,
+            Outcome::default().after(std::time::Duration::from_millis(500 + 300 * (i % 4))),
+        );
     }
     create(&mut world, "demo", &hearth_sim::samples::ten_steps());
     assert_eq!(world.run_for(HOUR), Halt::Rest);

@@ -57,7 +57,12 @@ fn ended(world: &Workflows, strict: bool) -> Result<(), TestCaseError> {
     } else if world.server.cr(&key("demo")).is_some() {
         return Err(fail("the object has no status"));
     }
-    let ours = world.server.pods().values().filter(|p| p.metadata.owner_references.is_some() && (strict || hearth_sim::trim::is_watched(p))).count();
+    let ours = world
+        .server
+        .pods()
+        .values()
+        .filter(|p| p.metadata.owner_references.is_some() && (strict || hearth_sim::trim::is_watched(p)))
+        .count();
     if ours > 0 {
         return Err(fail(format!("{ours} pods are left")));
     }
@@ -95,11 +100,14 @@ fn any_story_ends_well_in_order() {
 #[test]
 fn any_story_ends_well_in_disorder_and_with_faults() {
     runner("stories in disorder", 2, 60)
-        .run(&(story(), any::<u64>(), any_disorder(), prop::collection::vec(fault(), 0..4)), |(story, seed, disorder, faults)| {
-            let mut world = told(&story, seed, disorder, &faults);
-            world.run_for(secs(LONG));
-            ended(&world, false)
-        })
+        .run(
+            &(story(), any::<u64>(), any_disorder(), prop::collection::vec(fault(), 0..4)),
+            |(story, seed, disorder, faults)| {
+                let mut world = told(&story, seed, disorder, &faults);
+                world.run_for(secs(LONG));
+                ended(&world, false)
+            },
+        )
         .unwrap();
 }
 
@@ -107,14 +115,17 @@ fn any_story_ends_well_in_disorder_and_with_faults() {
 #[test]
 fn a_fair_story_succeeds_whatever_happens() {
     runner("fair stories", 3, 40)
-        .run(&(fair_story(), any::<u64>(), any_disorder(), prop::collection::vec(fault(), 0..4)), |(story, seed, disorder, faults)| {
-            let mut world = told(&story, seed, disorder, &faults);
-            world.run_for(secs(LONG));
-            ended(&world, true)?;
-            let phase = world.status(&key("demo")).and_then(|s| s.phase).map(|p| p.as_str());
-            prop_assert_eq!(phase, Some("Succeeded"));
-            Ok(())
-        })
+        .run(
+            &(fair_story(), any::<u64>(), any_disorder(), prop::collection::vec(fault(), 0..4)),
+            |(story, seed, disorder, faults)| {
+                let mut world = told(&story, seed, disorder, &faults);
+                world.run_for(secs(LONG));
+                ended(&world, true)?;
+                let phase = world.status(&key("demo")).and_then(|s| s.phase).map(|p| p.as_str());
+                prop_assert_eq!(phase, Some("Succeeded"));
+                Ok(())
+            },
+        )
         .unwrap();
 }
 
@@ -194,7 +205,12 @@ fn twisted(facts: &Facts, dice: &mut Dice, now: hearth_crds::time::Time) -> Fact
                 let post = match dice.below(4) {
                     0 => Post::Created,
                     1 => Post::Uncertain,
-                    2 => Post::Refused(Refusal { code: 403, reason: "Forbidden".to_owned(), message: "exceeded quota".to_owned(), at: now }),
+                    2 => Post::Refused(Refusal {
+                        code: 403,
+                        reason: "Forbidden".to_owned(),
+                        message: "exceeded quota".to_owned(),
+                        at: now,
+                    }),
                     _ => Post::Stranger { what: "Pod/x".to_owned() },
                 };
                 facts.posts.insert(name, post);
@@ -224,7 +240,8 @@ fn odd_facts_are_answered() {
                 fixpoint::<WorkflowKind>(&cr, &facts, world.env(), world.now).map_err(fail)?;
                 for _ in 0..4 {
                     let odd = twisted(&facts, &mut dice, world.now);
-                    let plan = deterministic::<WorkflowKind>(&cr, &odd, world.env(), world.now, &mut dice).map_err(fail)?;
+                    let plan =
+                        deterministic::<WorkflowKind>(&cr, &odd, world.env(), world.now, &mut dice).map_err(fail)?;
                     fixpoint::<WorkflowKind>(&cr, &odd, world.env(), world.now).map_err(fail)?;
                     starts_are_intended(&cr, &plan, &odd, &world)?;
                 }
@@ -235,7 +252,12 @@ fn odd_facts_are_answered() {
 }
 
 /// Each intent of a plan gives one pod, by a name of its own, with our ownerReference; each fence a gated one of the same name.
-fn starts_are_intended(cr: &Workflow, plan: &hearth_plan::Plan<hearth_crds::workflow::WorkflowStatus>, facts: &Facts, world: &Workflows) -> Result<(), TestCaseError> {
+fn starts_are_intended(
+    cr: &Workflow,
+    plan: &hearth_plan::Plan<hearth_crds::workflow::WorkflowStatus>,
+    facts: &Facts,
+    world: &Workflows,
+) -> Result<(), TestCaseError> {
     let Some(status) = plan.status.clone().or_else(|| cr.status.clone()) else { return Ok(()) };
     let accepted = Accepted::by_server(status);
     let both: Vec<_> = plan.intents.iter().chain(&plan.fences).cloned().collect();

@@ -12,7 +12,13 @@ fn a_diamond_comes_to_its_end() {
     happy_diamond(&mut world);
     let halt = world.run_for(secs(3600));
     for request in world.server.log() {
-        println!("{} {} {:?} {:?}", hearth_sim::clock::since_begin(request.at), request.what, request.intent.as_ref().map(|i| (&i.step, i.attempt, request.placeholder)), request.answer);
+        println!(
+            "{} {} {:?} {:?}",
+            hearth_sim::clock::since_begin(request.at),
+            request.what,
+            request.intent.as_ref().map(|i| (&i.step, i.attempt, request.placeholder)),
+            request.answer
+        );
     }
     println!("{:#}", serde_json::to_value(world.status(&hearth_sim::samples::key("demo"))).unwrap());
     assert_eq!(world.violations(), &[] as &[String]);

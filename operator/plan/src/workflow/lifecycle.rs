@@ -186,10 +186,18 @@ impl Work<'_> {
                 self.next.phase = Some(phase);
                 self.situation.stored = Some(false);
                 self.situation.backlog = self.backlog(&run);
-                let message = event_message(&self.owner, &run, phase);
-                self.plan
-                    .actions
-                    .push((Action::PublishEvent { warning: phase != RunPhase::Succeeded, message }, Reason::Completed));
+                // Nothing is created for an object that goes, or in a namespace that does.
+                if !no_create {
+                    let message = event_message(&self.owner, &run, phase);
+                    let reason = match phase {
+                        RunPhase::Succeeded => Reason::Completed,
+                        RunPhase::Cancelled => run.stop.unwrap_or(Reason::Cancelled),
+                        RunPhase::Failed | RunPhase::Pending | RunPhase::Running => {
+                            run.failure.as_ref().map(|f| f.reason).or(run.stop).unwrap_or(Reason::StepFailed)
+                        }
+                    };
+                    self.plan.actions.push((Action::PublishEvent { warning: phase != RunPhase::Succeeded, message }, reason));
+                }
             }
             None => self.next.phase = Some(if self.situation.working { RunPhase::Running } else { RunPhase::Pending }),
         }

@@ -99,12 +99,22 @@ impl Server {
 
     /// The garbage collector: what the object owned goes too.
     fn collect_children(&mut self, now: Time, ns: &str, uid: &str) {
-        let pods: Vec<Key> = self.pods.iter().filter(|(k, p)| k.0 == ns && p.metadata.owner_references.iter().flatten().any(|o| o.uid == uid)).map(|(k, _)| k.clone()).collect();
+        let pods: Vec<Key> = self
+            .pods
+            .iter()
+            .filter(|(k, p)| k.0 == ns && p.metadata.owner_references.iter().flatten().any(|o| o.uid == uid))
+            .map(|(k, _)| k.clone())
+            .collect();
         for key in pods {
             // Whatever it answers, the collector has done its part.
             let _ = self.delete_pod(now, &key, None);
         }
-        let revisions: Vec<Key> = self.revisions.iter().filter(|(k, r)| k.0 == ns && r.metadata.owner_references.iter().flatten().any(|o| o.uid == uid)).map(|(k, _)| k.clone()).collect();
+        let revisions: Vec<Key> = self
+            .revisions
+            .iter()
+            .filter(|(k, r)| k.0 == ns && r.metadata.owner_references.iter().flatten().any(|o| o.uid == uid))
+            .map(|(k, _)| k.clone())
+            .collect();
         for key in revisions {
             self.remove_revision(&key);
         }
@@ -115,11 +125,19 @@ impl Server {
         if at(old, "/metadata/resourceVersion") == Some(rv) {
             Ok(old.clone())
         } else {
-            Err(ApiError::conflict("the object has been modified; please apply your changes to the latest version and try again"))
+            Err(ApiError::conflict(
+                "the object has been modified; please apply your changes to the latest version and try again",
+            ))
         }
     }
 
-    pub(super) fn set_finalizers(&mut self, now: Time, key: &Key, rv: &str, finalizers: &[String]) -> Result<Reply, ApiError> {
+    pub(super) fn set_finalizers(
+        &mut self,
+        now: Time,
+        key: &Key,
+        rv: &str,
+        finalizers: &[String],
+    ) -> Result<Reply, ApiError> {
         let old = self.precondition(key, rv)?;
         let mut new = (*old).clone();
         if finalizers.is_empty() {
@@ -141,7 +159,12 @@ impl Server {
         Ok(if new == *old { Reply::Cr(old) } else { self.store_cr(key, new) })
     }
 
-    pub(super) fn create_revision(&mut self, now: Time, ns: &str, mut revision: ControllerRevision) -> Result<Reply, ApiError> {
+    pub(super) fn create_revision(
+        &mut self,
+        now: Time,
+        ns: &str,
+        mut revision: ControllerRevision,
+    ) -> Result<Reply, ApiError> {
         self.refuse_terminating(ns)?;
         let name = revision.metadata.name.clone().unwrap_or_default();
         let key = (ns.to_owned(), name.clone());

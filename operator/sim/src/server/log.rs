@@ -29,7 +29,17 @@ pub struct Request {
 
 impl Request {
     pub(super) fn of(at: Time, by: Actor, write: &Write) -> Self {
-        let blank = |what, key: &Key| Self { at, by, what, key: key.clone(), uid: None, intent: None, placeholder: false, owner: None, answer: Ok(()) };
+        let blank = |what, key: &Key| Self {
+            at,
+            by,
+            what,
+            key: key.clone(),
+            uid: None,
+            intent: None,
+            placeholder: false,
+            owner: None,
+            answer: Ok(()),
+        };
         match write {
             Write::Finalizers { key, .. } => blank("patch finalizers", key),
             Write::Status { key, .. } => blank("patch status", key),
@@ -37,8 +47,12 @@ impl Request {
                 let key = (ns.clone(), pod.metadata.name.clone().unwrap_or_default());
                 Self { intent: Some(intent.clone()), placeholder: *placeholder, ..blank("create pods", &key) }
             }
-            Write::Revision { ns, revision } => blank("create controllerrevisions", &(ns.clone(), revision.metadata.name.clone().unwrap_or_default())),
-            Write::DeleteRevision { key, uid } => Self { uid: Some(uid.clone()), ..blank("delete controllerrevisions", key) },
+            Write::Revision { ns, revision } => {
+                blank("create controllerrevisions", &(ns.clone(), revision.metadata.name.clone().unwrap_or_default()))
+            }
+            Write::DeleteRevision { key, uid } => {
+                Self { uid: Some(uid.clone()), ..blank("delete controllerrevisions", key) }
+            }
             Write::DeletePod { key, uid } => Self { uid: uid.clone(), ..blank("delete pods", key) },
             Write::DeleteRunPods { ns, run_id } => blank("deletecollection pods", &(ns.clone(), run_id.clone())),
             Write::Relabel { key, uid, .. } => Self { uid: Some(uid.clone()), ..blank("patch pods", key) },
@@ -81,11 +95,15 @@ impl Server {
 
     pub(super) fn owner_of_target(&self, write: &Write) -> Option<String> {
         let owners = match write {
-            Write::DeletePod { key, .. } | Write::Relabel { key, .. } => self.pods.get(key)?.metadata.owner_references.as_ref()?,
+            Write::DeletePod { key, .. } | Write::Relabel { key, .. } => {
+                self.pods.get(key)?.metadata.owner_references.as_ref()?
+            }
             Write::Pod { pod, .. } => pod.metadata.owner_references.as_ref()?,
             Write::DeleteRevision { key, .. } => self.revisions.get(key)?.metadata.owner_references.as_ref()?,
             Write::Revision { revision, .. } => revision.metadata.owner_references.as_ref()?,
-            Write::Finalizers { .. } | Write::Status { .. } | Write::DeleteRunPods { .. } | Write::Event { .. } => return None,
+            Write::Finalizers { .. } | Write::Status { .. } | Write::DeleteRunPods { .. } | Write::Event { .. } => {
+                return None;
+            }
         };
         owners.iter().find(|o| o.controller == Some(true)).map(|o| o.uid.clone())
     }

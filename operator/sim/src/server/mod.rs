@@ -184,7 +184,11 @@ impl Server {
     pub(crate) fn refuse_terminating(&self, ns: &str) -> Result<(), ApiError> {
         match self.namespaces.get(ns) {
             Some(false) => Ok(()),
-            Some(true) => Err(ApiError::new(403, "Forbidden", &format!("unable to create new content in namespace {ns} because it is being terminated"))),
+            Some(true) => Err(ApiError::new(
+                403,
+                "Forbidden",
+                &format!("unable to create new content in namespace {ns} because it is being terminated"),
+            )),
             None => Err(ApiError::new(404, "NotFound", &format!("namespaces \"{ns}\" not found"))),
         }
     }

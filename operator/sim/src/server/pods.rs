@@ -28,7 +28,14 @@ pub fn is_fence(pod: &Pod) -> bool {
 }
 
 impl Server {
-    pub(super) fn create_pod(&mut self, now: Time, ns: &str, mut pod: Pod, intent: Intent, placeholder: bool) -> Result<Reply, ApiError> {
+    pub(super) fn create_pod(
+        &mut self,
+        now: Time,
+        ns: &str,
+        mut pod: Pod,
+        intent: Intent,
+        placeholder: bool,
+    ) -> Result<Reply, ApiError> {
         let name = pod.metadata.name.clone().unwrap_or_default();
         let key = (ns.to_owned(), name.clone());
         self.squat(now, &key, &intent, placeholder);
@@ -54,9 +61,11 @@ impl Server {
         }
         let used = self.pods.iter().filter(|(k, p)| k.0 == ns && !is_over(p)).count();
         match self.quota {
-            Some(limit) if used >= limit => {
-                Err(ApiError::new(403, "Forbidden", &format!("exceeded quota: pods, requested: pods=1, used: pods={used}, limited: pods={limit}")))
-            }
+            Some(limit) if used >= limit => Err(ApiError::new(
+                403,
+                "Forbidden",
+                &format!("exceeded quota: pods, requested: pods=1, used: pods={used}, limited: pods={limit}"),
+            )),
             Some(_) | None => Ok(()),
         }
     }
@@ -131,7 +140,9 @@ impl Server {
     }
 
     pub(super) fn delete_run_pods(&mut self, now: Time, ns: &str, run_id: &str) -> Result<Reply, ApiError> {
-        let is = |pod: &Pod, name: &str, value: &str| pod.metadata.labels.as_ref().and_then(|l| l.get(name)).is_some_and(|v| v == value);
+        let is = |pod: &Pod, name: &str, value: &str| {
+            pod.metadata.labels.as_ref().and_then(|l| l.get(name)).is_some_and(|v| v == value)
+        };
         let keys: Vec<Key> = self
             .pods
             .iter()
@@ -144,7 +155,12 @@ impl Server {
         Ok(Reply::Done)
     }
 
-    pub(super) fn relabel(&mut self, key: &Key, uid: &str, labels: BTreeMap<String, String>) -> Result<Reply, ApiError> {
+    pub(super) fn relabel(
+        &mut self,
+        key: &Key,
+        uid: &str,
+        labels: BTreeMap<String, String>,
+    ) -> Result<Reply, ApiError> {
         let pod = self.pods.get(key).ok_or_else(|| ApiError::not_found(&format!("pods \"{}\"", key.1)))?;
         if pod.metadata.uid.as_deref() != Some(uid) {
             return Err(ApiError::conflict("the UID in the precondition does not match the UID in record"));

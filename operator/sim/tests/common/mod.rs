@@ -52,7 +52,11 @@ pub fn rough_diamond(world: &mut Workflows) {
     world.kubelet.outcomes.set("b", 1, Outcome::exit(1));
     world.kubelet.outcomes.set("b", 2, Outcome::exit(2));
     world.kubelet.outcomes.set("b", 3, Outcome::default());
-    world.kubelet.outcomes.set("c", 1, Outcome { pending: Pending::Nothing, run_for: secs(4), end: End::Evicted { own_limits: false } });
+    world.kubelet.outcomes.set(
+        "c",
+        1,
+        Outcome { pending: Pending::Nothing, run_for: secs(4), end: End::Evicted { own_limits: false } },
+    );
     world.kubelet.outcomes.set("c", 2, Outcome::default());
     create(world, "demo", &spec);
 }
