@@ -306,7 +306,9 @@ impl Pass<'_> {
 
     fn ended(&mut self, run: &mut Run, index: usize, step: &ValidStep, pod: &PodFact) {
         let stop = run.steps.get(index).and_then(|s| s.stop);
-        let at = outcome::ended_at(pod).unwrap_or(self.now);
+        // The kubelet tells whole seconds: nothing ends before it began.
+        let since = run.steps.get(index).and_then(|s| s.since).unwrap_or(run.started_at);
+        let at = outcome::ended_at(pod).unwrap_or(self.now).max(since);
         let end = outcome::conclude(pod, step, stop);
         let wants_log = match &end {
             Outcome::Succeeded(_) => step.keep_log,
