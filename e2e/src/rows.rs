@@ -6,6 +6,7 @@ use crate::{
     store,
 };
 use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// The last run of a Workflow is one row, equal to its status, in Postgres and through the API. Gives the run's id.
@@ -43,8 +44,19 @@ pub fn equal_status(scene: &Scene, object: &Value) -> Result<String> {
             same(&format!("output {output} of step {name}"), value, &found["outputs"][output])?;
         }
     }
+    for row in rows.iter().chain([&row]) {
+        in_order(row)?;
+    }
     through_api(scene, &id, &row, &rows)?;
     Ok(id)
+}
+
+/// Nothing ends before it began.
+fn in_order(row: &Value) -> Result<()> {
+    let time = |column: &str| row[column].as_str().map(str::parse::<Timestamp>).transpose();
+    let (started, finished) = (time("started_at")?, time("finished_at")?);
+    ensure!(started.zip(finished).is_none_or(|(s, f)| s <= f), "it ended before it began: {row}");
+    Ok(())
 }
 
 /// The API gives what Postgres holds.
