@@ -1,10 +1,11 @@
 # Thin: each target is one line that calls `cargo xtask`, which says with --help what else it can do.
 
-# In the profile of tests and images, so that what they share is built once.
-XTASK := cargo run --quiet --profile ci --package xtask --
-# In CI the target folder lies outside of the checkout, so that a clean clone builds only what changed.
+XTASK := cargo xtask
 ifneq ($(CI),)
+# The target folder lies outside of the checkout, so that a clean clone builds only what changed; and xtask is built in
+# the profile of tests and images, so that what they share is built once.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hearth/target
+XTASK := cargo run --quiet --profile ci --package xtask --
 endif
 
 .DEFAULT_GOAL := help
