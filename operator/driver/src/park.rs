@@ -28,7 +28,8 @@ pub(crate) async fn park<K: Kind>(controller: &Controller<K>, meta: &ObjectMeta,
     }
     let generation = raw.pointer("/metadata/generation").and_then(Value::as_i64);
     let old = raw.get("status");
-    let status = K::poisoned(old, generation, message, crate::clock::now());
+    let words = located::<K>(&raw).unwrap_or_else(|| message.to_owned());
+    let status = K::poisoned(old, generation, &words, crate::clock::now());
     if old != Some(&status) {
         let version = text(&raw, "/metadata/resourceVersion").unwrap_or_default();
         let _patched: Value =
@@ -37,6 +38,16 @@ pub(crate) async fn park<K: Kind>(controller: &Controller<K>, meta: &ObjectMeta,
     }
     controller.park(&uid, generation, message);
     Ok(())
+}
+
+/// Which field does not decode, and what to do, if that is what is wrong.
+fn located<K: Kind>(raw: &Value) -> Option<String> {
+    let wrong = serde_path_to_error::deserialize::<_, K::Cr>(raw).err()?;
+    Some(format!(
+        "the object does not decode: {}: {}: put this field right, or delete the object",
+        wrong.path(),
+        wrong.inner()
+    ))
 }
 
 /// Stores what can be known of the object, and lets it go when the store has it.

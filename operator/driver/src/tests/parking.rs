@@ -16,7 +16,10 @@ async fn what_does_not_decode_is_parked_once_and_its_neighbour_goes_on() {
         let patch = b.server.expect(Method::PATCH, STATUS).await;
         let ops = patch.answer(200, &bad);
         assert_eq!(ops[0]["value"], "5");
-        assert_eq!(ops[1]["value"]["conditions"][0]["reason"], "Poisoned");
+        let condition = &ops[1]["value"]["conditions"][0];
+        assert_eq!(condition["reason"], "Poisoned");
+        let message = condition["message"].as_str().unwrap();
+        assert!(message.contains("does not decode: spec") && message.contains("put this field right"), "{message}");
         b.server.is_quiet();
     };
     tokio::join!(pass, serve).0.unwrap();
