@@ -48,7 +48,13 @@ fn objects_that_no_longer_decode() -> Result<()> {
         for name in ["fresh", "mended", "running"] {
             let object =
                 scene.look(name, "Poisoned", A_WORD, |o| Ok(status::says(o, "Stalled", "True", "Poisoned")))?;
-            status::expect(&object, "Ready", "False", "Poisoned", &["does not decode", "u32"])?;
+            status::expect(
+                &object,
+                "Ready",
+                "False",
+                "Poisoned",
+                &["does not decode", "spec.parallelism", "delete the object"],
+            )?;
         }
         let running = scene.read("running")?;
         ensure!(status::text(&running, "/status/run/id") == id, "parking lost the status: {running}");
