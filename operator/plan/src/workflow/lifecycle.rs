@@ -196,7 +196,9 @@ impl Work<'_> {
                             run.failure.as_ref().map(|f| f.reason).or(run.stop).unwrap_or(Reason::StepFailed)
                         }
                     };
-                    self.plan.actions.push((Action::PublishEvent { warning: phase != RunPhase::Succeeded, message }, reason));
+                    self.plan
+                        .actions
+                        .push((Action::PublishEvent { warning: phase != RunPhase::Succeeded, message }, reason));
                 }
             }
             None => self.next.phase = Some(if self.situation.working { RunPhase::Running } else { RunPhase::Pending }),
