@@ -21,15 +21,7 @@ pub fn run(args: &ProveArgs) -> Result<()> {
     let mut stages = Stages::default();
     let result = stages
         .run("proofs in the simulator", || {
-            tools::run(&mut tools::cargo(&[
-                "test",
-                "--package",
-                "hearth-sim",
-                "--profile",
-                "ci",
-                "--",
-                "--nocapture",
-            ]))
+            tools::run(&mut tools::cargo(&["test", "--package", "hearth-sim", "--profile", "ci", "--", "--nocapture"]))
         })
         .and_then(|()| stages.run("mutants of operator/plan", || mutants(args)));
     print!("{}", stages.table());

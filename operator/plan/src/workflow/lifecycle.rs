@@ -249,18 +249,22 @@ impl Work<'_> {
         self.drop_unlabelled(&run);
     }
 
-    /// Ended pods of the run whose labels somebody changed: the deletecollection does not see them.
+    /// Ended pods that no deletecollection takes: those whose labels somebody changed, and those of earlier runs whose
+    /// deletecollection was lost. What waits for the store in a spool keeps its pods.
     fn drop_unlabelled(&mut self, run: &Run) {
-        let name =
-            |step: &str, attempt: u32| digest::pod_name(&self.owner.name, &self.owner.uid, &run.id, step, attempt);
-        for (step, attempts) in run.steps.iter().map(|s| (&s.name, s.attempt)) {
-            for pod in (1..=attempts).filter_map(|n| self.facts.pods.get(&name(step, n))).filter(|p| deletable(p)) {
-                let labelled = pod.labels.get(label::RUN).is_some_and(|r| *r == run.id)
-                    && pod.labels.get(label::ROLE).is_some_and(|r| r == label::ROLE_ATTEMPT);
-                if !labelled {
-                    let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
-                    self.plan.actions.push((action, Reason::Stored));
-                }
+        let waiting: BTreeSet<String> = self
+            .spools()
+            .filter(|s| !self.is_stored(s))
+            .filter_map(|s| read_spool(self.cr, s))
+            .map(|b| b.run_id)
+            .collect();
+        for pod in self.facts.pods.values().filter(|p| deletable(p) && p.seen_to_end()) {
+            let of = pod.labels.get(label::RUN);
+            let labelled = pod.labels.get(label::ROLE).is_some_and(|r| r == label::ROLE_ATTEMPT);
+            let ours = of.is_some_and(|r| *r == run.id) && labelled;
+            if !ours && !of.is_some_and(|r| waiting.contains(r)) {
+                let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
+                self.plan.actions.push((action, Reason::Stored));
             }
         }
     }
