@@ -135,8 +135,9 @@ fn install() -> Result<()> {
     deploy::command_line(None).map(drop)
 }
 
-/// The tests against the cluster: one after the other, since they stop and hang its parts. They are built outside of
-/// the cluster's network, and the last of them, zz_audit, reads what the others made the operator do.
+/// The tests against the cluster: a few at a time, each file after the other; what stops and hangs parts of the cluster
+/// is a file of its own, and takes care of its order. They are built outside of the cluster's network, and the last of
+/// them, zz_audit, reads what the others made the operator do.
 fn e2e() -> Result<()> {
     let target = Target::started()?;
     let plugin = deploy::command_line(None)?;
@@ -144,7 +145,7 @@ fn e2e() -> Result<()> {
     let mut command = target.command("cargo");
     command
         .args(["test", "--package", "hearth-e2e", "--profile", PROFILE, "--offline", "--no-fail-fast"])
-        .args(["--", "--test-threads=1"])
+        .args(["--", "--test-threads=4", "--show-output"])
         .env("HEARTH_PLUGIN", plugin.join("kubectl-hearth"))
         .env("HEARTH_XTASK", std::env::current_exe()?)
         .env("HEARTH_DATABASE_URL", target.database_url()?);
