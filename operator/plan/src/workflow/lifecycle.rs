@@ -252,17 +252,13 @@ impl Work<'_> {
     /// Ended pods that no deletecollection takes: those whose labels somebody changed, and those of earlier runs whose
     /// deletecollection was lost. What waits for the store in a spool keeps its pods.
     fn drop_unlabelled(&mut self, run: &Run) {
-        let waiting: BTreeSet<String> = self
-            .spools()
-            .filter(|s| !self.is_stored(s))
-            .filter_map(|s| read_spool(self.cr, s))
-            .map(|b| b.run_id)
-            .collect();
+        let spooled: BTreeSet<String> =
+            self.spools().filter_map(|s| read_spool(self.cr, s)).map(|b| b.run_id).collect();
         for pod in self.facts.pods.values().filter(|p| deletable(p) && p.seen_to_end()) {
             let of = pod.labels.get(label::RUN);
             let labelled = pod.labels.get(label::ROLE).is_some_and(|r| r == label::ROLE_ATTEMPT);
             let ours = of.is_some_and(|r| *r == run.id) && labelled;
-            if !ours && !of.is_some_and(|r| waiting.contains(r)) {
+            if !ours && !of.is_some_and(|r| spooled.contains(r)) {
                 let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
                 self.plan.actions.push((action, Reason::Stored));
             }
