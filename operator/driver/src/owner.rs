@@ -67,16 +67,18 @@ pub(crate) struct Owner {
 
 impl Owner {
     /// Takes a pod as the watch, a POST or a GET showed it. An older one than is known changes nothing.
-    pub(crate) fn pod_seen(&mut self, pod: &PodView) {
+    ///
+    /// Answers whether that is news: most events of a pod change nothing that decisions read.
+    pub(crate) fn pod_seen(&mut self, pod: &PodView) -> bool {
         let (name, version) = (pod.fact.name.clone(), pod.version());
-        self.posts.remove(&name);
-        match self.pods.get(&name) {
-            Some(known) if known.version > version => {}
-            Some(_) | None => {
-                self.pods
-                    .insert(name, Cached { fact: pod.fact.clone(), version, watched: pod.watched, doubtful: false });
-            }
-        }
+        let noted = self.posts.remove(&name).is_some();
+        let news = match self.pods.get(&name) {
+            Some(known) if known.version > version => return noted,
+            Some(known) => known.fact != pod.fact || known.watched != pod.watched || known.doubtful,
+            None => true,
+        };
+        self.pods.insert(name, Cached { fact: pod.fact.clone(), version, watched: pod.watched, doubtful: false });
+        noted || news
     }
 
     /// Takes a DELETED event: the last state is kept, marked as gone.

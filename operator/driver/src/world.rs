@@ -115,8 +115,9 @@ impl World {
             owner.pod_deleted(pod);
         }
         let owner = inner.owners.entry(uid.to_owned()).or_default();
-        owner.pod_seen(pod);
-        owner.wake.iter().for_each(Wake::now);
+        if owner.pod_seen(pod) {
+            owner.wake.iter().for_each(Wake::now);
+        }
     }
 
     pub(crate) fn pod_deleted(&self, pod: &PodView) {

@@ -87,6 +87,27 @@ fn a_deleted_pod_that_ended_was_seen_to_end() {
 }
 
 #[test]
+fn an_event_that_changes_nothing_wakes_nobody() {
+    let world = World::new(env());
+    let (queue, mut woken) = mpsc::unbounded_channel();
+    world.object_seen("uid-a", crate::owner::Wake { queue, ..wake() });
+    let see = |pod: &Value| world.pod_seen(&view(pod));
+    see(&pod("pod-1", Some("uid-a"), 5, false));
+    assert!(woken.try_recv().is_ok(), "a pod that was not known");
+    see(&pod("pod-1", Some("uid-a"), 5, false));
+    let mut touched = pod("pod-1", Some("uid-a"), 6, false);
+    touched["metadata"]["annotations"] = json!({"team": "x"});
+    see(&touched);
+    assert!(woken.try_recv().is_err(), "the same again, and a change that no decision reads");
+    let mut ended = pod("pod-1", Some("uid-a"), 7, false);
+    ended["status"]["phase"] = json!("Succeeded");
+    see(&ended);
+    assert!(woken.try_recv().is_ok(), "its end");
+    see(&pod("pod-1", Some("uid-a"), 6, false));
+    assert!(woken.try_recv().is_err(), "an older event");
+}
+
+#[test]
 fn nothing_is_remembered_of_an_object_that_is_gone() {
     let world = World::new(env());
     world.object_seen("uid-a", wake());
