@@ -254,7 +254,8 @@ impl<K: Kind> World<K> {
                 moves.extend(driver.due(now).into_iter().map(|key| Move::Begin(i, key)));
             }
             let waits = !driver.memory.outbox.is_empty();
-            if (waits && (self.store.up || driver.memory.store_up)) || (self.store.up && !driver.memory.store_up) {
+            let news = self.store.up != driver.memory.store_up;
+            if (waits && self.store.up) || (news && (waits || self.store.up)) {
                 moves.push(Move::Flush(i));
             }
         }

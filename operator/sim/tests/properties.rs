@@ -1,5 +1,12 @@
 //! Properties over arbitrary Workflows, fates and deeds.
-#![allow(missing_docs, reason = "tests document themselves")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests document themselves, and fail by panicking"
+)]
 
 mod common;
 

@@ -1,5 +1,12 @@
 //! The simulator itself: one Workflow from its creation to its end.
-#![allow(missing_docs, reason = "tests document themselves")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests document themselves, and fail by panicking"
+)]
 
 mod common;
 
