@@ -31,7 +31,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let target = stages.run("cluster", Target::started)?;
     ensure!(target.is_lab(), "the benchmark reads the API server's audit log: unset KUBECONFIG, it runs in the lab");
     let built = stages.run("release build", build)?;
-    stages.run("fake nodes", || tools::run(&mut tools::task(&["lab", "kwok", "--nodes", &args.nodes.to_string()])?))?;
+    stages.run("fake nodes", || tools::run(&mut tools::task(&["lab", "kwok", "--nodes", &args.nodes.to_string()])))?;
     let _installed = stages.run("operator's place", || InCluster::make_room(&target))?;
     stages.run("benchmark", || tools::run(&mut benchmark(&target, &built, args)?))
 }
@@ -52,7 +52,7 @@ fn build() -> Result<PathBuf> {
 
 fn benchmark(target: &Target, built: &Path, args: &BenchArgs) -> Result<std::process::Command> {
     let ask = |words: &[&str]| -> Result<String> {
-        Ok(tools::capture(&mut tools::task(&[&["lab"], words].concat())?)?.trim().to_owned())
+        Ok(tools::capture(&mut tools::task(&[&["lab"], words].concat()))?.trim().to_owned())
     };
     let audit = ask(&["audit"])?;
     let log = Path::new(&audit).with_file_name("bench-operator.log");

@@ -84,7 +84,7 @@ impl Target {
                 "--",
                 "printenv",
                 "HEARTH_LAB_DATABASE_URL",
-            ])?)?
+            ]))?
             .trim()
             .to_owned()),
         }

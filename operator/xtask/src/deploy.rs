@@ -18,7 +18,7 @@ pub fn images(target: &Target, names: &[&str]) -> Result<String> {
     }
     let mut args = vec!["images"];
     args.extend(names);
-    let said = tools::capture_with_progress(&mut tools::task(&args)?)?;
+    let said = tools::capture_with_progress(&mut tools::task(&args))?;
     print!("{said}");
     let image = said
         .lines()

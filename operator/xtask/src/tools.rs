@@ -145,11 +145,11 @@ pub fn line(command: &Command) -> String {
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
-/// Another task of this program, as a process of its own.
-pub fn task(args: &[&str]) -> Result<Command> {
-    let mut command = Command::new(std::env::current_exe().context("where this program lies")?);
+/// Another task of this program, as a process of its own: this very program, even if it was built anew since it began.
+pub fn task(args: &[&str]) -> Command {
+    let mut command = Command::new("/proc/self/exe");
     command.args(args).current_dir(repo::root());
-    Ok(command)
+    command
 }
 
 /// Cargo, in the root of the checkout.
