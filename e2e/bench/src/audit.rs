@@ -91,6 +91,11 @@ impl Request {
         self.object_ref.resource == "pods"
     }
 
+    /// Whether it deleted the pods of a run: the last that is done for one.
+    pub fn sweeps_pods(&self) -> bool {
+        self.verb == "deletecollection" && self.is_pod("") && self.response_status.code == 200
+    }
+
     /// Whether it wrote a terminal status of a pod.
     pub fn ends_pod(&self) -> bool {
         let phase = self.request_object.as_ref().and_then(|body| body.status.as_ref()).and_then(|s| s.phase.as_deref());

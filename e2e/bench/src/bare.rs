@@ -1,11 +1,15 @@
 //! The bare loop: when a pod ends, create the pods that waited for it. No object, no history, nothing kept.
 
-use crate::{diamond, gaps::Place, seen::Seen};
+use crate::{
+    diamond,
+    gaps::Place,
+    seen::{MANAGED_BY, Seen},
+};
 use anyhow::{Context, Result};
 use hearth_crds::label;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, ObjectMeta, PostParams},
 };
 use std::{
@@ -29,11 +33,12 @@ impl Bare {
         Arc::new(Self { pods, seen, started: Mutex::default(), templates: Mutex::default() })
     }
 
-    /// Takes the operator's pods as those to create.
-    pub fn imitate(&self) {
-        let taken: HashMap<_, _> =
-            self.seen.borrow().templates.iter().map(|(step, pod)| (step.clone(), strip(pod))).collect();
-        *self.templates.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+    /// Takes a pod of the operator as the one to create for its step.
+    pub fn imitate(&self, pod: &Pod) {
+        if let Some(step) = pod.labels().get(label::STEP) {
+            let mut templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
+            templates.entry(step.clone()).or_insert_with(|| strip(pod));
+        }
     }
 
     /// Starts a run.
@@ -49,7 +54,6 @@ impl Bare {
 
     fn go_on(self: &Arc<Self>, run: &str) {
         let mut all = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        // A run of the operator is not ours.
         let Some(started) = all.get_mut(run) else { return };
         let seen = self.seen.borrow();
         for (step, needs) in diamond::steps() {
@@ -93,7 +97,7 @@ impl Bare {
 /// The same pod, of nobody, and out of sight of the operator.
 fn strip(pod: &Pod) -> Pod {
     let mut labels = pod.metadata.labels.clone().unwrap_or_default();
-    labels.insert(label::MANAGED_BY.to_owned(), "bench".to_owned());
+    labels.insert(label::MANAGED_BY.to_owned(), MANAGED_BY.to_owned());
     let mut spec = pod.spec.clone();
     if let Some(spec) = &mut spec {
         spec.node_name = None;

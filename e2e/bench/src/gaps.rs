@@ -14,22 +14,35 @@ pub struct Place {
     pub step: String,
 }
 
+impl Place {
+    /// What a pod of the operator is, by its name: workflow, step, and a hash of the run.
+    pub fn of_operator(pod: &str) -> Option<Self> {
+        Self::of_bare(pod.rsplit_once('-')?.0)
+    }
+
+    /// What a pod of the bare loop is, by its name: run and step.
+    pub fn of_bare(pod: &str) -> Option<Self> {
+        let (run, step) = pod.rsplit_once('-')?;
+        Some(Self { run: run.to_owned(), step: step.to_owned() })
+    }
+}
+
 /// The gap of each pod that has parents: from the answer to the write of the last parent's terminal status, to the
 /// arrival of the request that creates the child.
 ///
 /// # Errors
 /// A pod was created of which a parent's end is not in the log.
-pub fn gaps(requests: &[Request], places: &HashMap<String, Place>) -> Result<Vec<Duration>> {
-    let mut ends: HashMap<&Place, Timestamp> = HashMap::new();
+pub fn gaps(requests: &[Request], place: fn(&str) -> Option<Place>) -> Result<Vec<Duration>> {
+    let mut ends: HashMap<Place, Timestamp> = HashMap::new();
     for request in requests.iter().filter(|r| r.ends_pod()) {
-        if let Some(place) = places.get(request.name()) {
+        if let Some(place) = place(request.name()) {
             // The first one counts: a later patch of a pod that has ended changes nothing that anybody waits for.
             ends.entry(place).or_insert(request.answered);
         }
     }
     let mut found = Vec::new();
     for request in requests.iter().filter(|r| r.creates_pod()) {
-        let Some(place) = places.get(request.name()) else { continue };
+        let Some(place) = place(request.name()) else { continue };
         let mut last = None;
         for need in diamond::needs(&place.step) {
             let parent = Place { run: place.run.clone(), step: (*need).to_owned() };
@@ -65,37 +78,31 @@ mod tests {
         format!("2026-01-01T00:00:00.{millis:03}000Z")
     }
 
-    fn place(step: &str) -> (String, Place) {
-        (format!("pod-{step}"), Place { run: "r".into(), step: step.into() })
-    }
-
     fn end(step: &str, answered: u32) -> Request {
-        request(&line(
-            "kwok",
-            "patch",
-            "pods/status",
-            &format!("pod-{step}"),
-            Some("Succeeded"),
-            [&at(0), &at(answered)],
-        ))
+        request(&line("kwok", "patch", "pods/status", &format!("r-{step}"), Some("Succeeded"), [&at(0), &at(answered)]))
     }
 
     fn create(step: &str, received: u32) -> Request {
-        request(&line("us", "create", "pods", &format!("pod-{step}"), None, [&at(received), &at(999)]))
+        request(&line("us", "create", "pods", &format!("r-{step}"), None, [&at(received), &at(999)]))
     }
 
     #[test]
     fn a_join_waits_for_its_last_parent() {
-        let places = ["a1", "a2", "a3", "a4", "b1"].into_iter().map(place).collect();
         let log = [end("a1", 10), end("a2", 40), end("a3", 20), end("a4", 30), create("b1", 47)];
-        assert_eq!(gaps(&log, &places).unwrap(), [Duration::from_millis(7)]);
+        assert_eq!(gaps(&log, Place::of_bare).unwrap(), [Duration::from_millis(7)]);
     }
 
     #[test]
     fn a_first_step_has_no_gap_and_a_missing_end_is_an_error() {
-        let places = ["first", "a1"].into_iter().map(place).collect();
-        assert!(gaps(&[create("first", 5)], &places).unwrap().is_empty());
-        assert!(gaps(&[create("a1", 5)], &places).is_err());
+        assert!(gaps(&[create("first", 5)], Place::of_bare).unwrap().is_empty());
+        assert!(gaps(&[create("a1", 5)], Place::of_bare).is_err());
+    }
+
+    #[test]
+    fn names_say_what_a_pod_is() {
+        let place = Some(Place { run: "single-3".into(), step: "a1".into() });
+        assert_eq!(Place::of_operator("single-3-a1-0123456789"), place);
+        assert_eq!(Place::of_bare("single-3-a1"), place);
     }
 
     #[test]
