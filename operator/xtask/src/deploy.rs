@@ -60,7 +60,8 @@ pub fn install(target: &Target, image: &str, extra: &[&str]) -> Result<()> {
         eprintln!("{}", why_not_ready(target));
         return Err(error);
     }
-    Ok(())
+    // kubectl caches which kinds there are, and would not know `hwf` for hours: this asks afresh and keeps the answer.
+    target.kubectl(&["api-resources", "--api-group=hearth.dev"]).map(drop)
 }
 
 /// What a person would look at when the operator does not become ready.
