@@ -138,11 +138,9 @@ pub enum Reason {
     Pending,
     /// The store is away; the object holds the record until it is back.
     Backlog,
-    /// The next step needs outputs that only the store holds.
-    WaitingForStore,
     /// The object cannot be handled; others go on.
     Poisoned,
-    /// An older image ran before under the same name.
+    /// An earlier attempt of the step ran another image under the same name.
     ImageDrift,
     /// Ten records wait for the store; new runs wait too.
     SpoolFull,
@@ -192,7 +190,6 @@ impl Reason {
             Self::Stored => "Stored",
             Self::Pending => "Pending",
             Self::Backlog => "Backlog",
-            Self::WaitingForStore => "WaitingForStore",
             Self::Poisoned => "Poisoned",
             Self::ImageDrift => "ImageDrift",
             Self::SpoolFull => "SpoolFull",

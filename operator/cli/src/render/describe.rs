@@ -231,12 +231,7 @@ fn advice(reason: Reason) -> Option<&'static str> {
         | Reason::SpecChanged
         | Reason::ImageDrift => None,
         Reason::Accepted | Reason::Running | Reason::Completed | Reason::WhenFalse | Reason::Healthy => None,
-        Reason::Stored
-        | Reason::Pending
-        | Reason::Backlog
-        | Reason::WaitingForStore
-        | Reason::SpoolFull
-        | Reason::Poisoned => None,
+        Reason::Stored | Reason::Pending | Reason::Backlog | Reason::SpoolFull | Reason::Poisoned => None,
     }
 }
 
