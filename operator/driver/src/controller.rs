@@ -1,7 +1,6 @@
 //! A kind's controller: its watch, its queue, and what it remembers of each object.
 
 use crate::{
-    common::Common,
     error::{Class, Error},
     metrics::ErrorLabels,
     owner::{Key, Wake},
@@ -11,7 +10,7 @@ use crate::{
     shared::Shared,
 };
 use futures::{FutureExt, StreamExt, future};
-use hearth_plan::Kind;
+use hearth_plan::{Kind, kind::RunMark};
 use kube::{
     Api, Resource,
     core::DeserializeGuard,
@@ -50,13 +49,15 @@ struct Memory<K: Kind> {
     offered: Option<(String, i64)>,
     /// Spool revisions whose rows were taken.
     spools: BTreeSet<String>,
+    /// The specs as they were checked last; kept until the record of the run is stored.
+    specs: Option<Arc<K::Specs>>,
     /// For which generation, and with what message, it is parked.
     parked: Option<(Option<i64>, String)>,
 }
 
 impl<K: Kind> Default for Memory<K> {
     fn default() -> Self {
-        Self { written: None, due: false, offered: None, spools: BTreeSet::new(), parked: None }
+        Self { written: None, due: false, offered: None, spools: BTreeSet::new(), specs: None, parked: None }
     }
 }
 
@@ -103,19 +104,29 @@ impl<K: Kind> Controller<K> {
 
     /// Rows are due of a status that this process has not offered yet, unless they are known to be stored: on the first
     /// look, after a patch whose answer was lost, and when another leader's last write came in late.
-    pub(crate) fn note_common(&self, uid: &str, common: &Common) {
+    pub(crate) fn note_mark(&self, uid: &str, mark: &RunMark) {
         self.with(uid, |m| {
             let known =
-                m.offered.as_ref().is_some_and(|(run, seq)| common.run_id.as_ref() == Some(run) && *seq == common.seq);
-            if common.run_id.is_some() && !common.stored && !known {
+                m.offered.as_ref().is_some_and(|(run, seq)| mark.run_id.as_ref() == Some(run) && *seq == mark.seq);
+            if mark.run_id.is_some() && !mark.stored && !known {
                 m.due = true;
             }
         });
     }
 
     /// The rows of that status were offered.
-    pub(crate) fn note_offered(&self, uid: &str, common: Common) {
-        self.with(uid, |m| m.offered = common.run_id.map(|run| (run, common.seq)));
+    pub(crate) fn note_offered(&self, uid: &str, mark: RunMark) {
+        self.with(uid, |m| m.offered = mark.run_id.map(|run| (run, mark.seq)));
+    }
+
+    /// The specs that the last pass checked.
+    pub(crate) fn last_specs(&self, uid: &str) -> Option<Arc<K::Specs>> {
+        self.with_known(uid, |m| m.specs.clone())
+    }
+
+    /// Keeps the checked specs for the next pass, or drops them.
+    pub(crate) fn keep_specs(&self, uid: &str, specs: Option<Arc<K::Specs>>) {
+        self.with_known(uid, |m| m.specs = specs);
     }
 
     /// A decision was reached: the object is parked no more.
@@ -204,7 +215,9 @@ impl<K: Kind> Controller<K> {
                 }
                 self.count(&error);
                 let meta = object.meta();
-                tracing::error!(kind = K::KIND, namespace = meta.namespace, name = meta.name, %error, "parking the object");
+                if !self.parked(&uid_of(object), meta.generation, &error.to_string()) {
+                    tracing::error!(kind = K::KIND, namespace = meta.namespace, name = meta.name, %error, "parking the object");
+                }
                 let parked = AssertUnwindSafe(park(self, meta, &error.to_string())).catch_unwind().await;
                 parked.unwrap_or_else(|p| Err(Error::Panicked(words(&*p)))).map(|()| Next::After(PARKED))
             }

@@ -1,6 +1,6 @@
 //! What has become of an object whose run the store still believes to be running.
 
-use crate::{common, error::Error, shared::Shared};
+use crate::{error::Error, shared::Shared};
 use hearth_plan::{Kind, record::ObjectKey};
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub async fn of<K: Kind>(shared: &Shared, object: &ObjectKey, run_id: &str) -> R
     let uid = |o: &Value| o.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);
     Ok(match found {
         Some(o) if uid(&o).as_deref() == Some(&object.uid) => {
-            let run = common::of(o.get("status").unwrap_or(&Value::Null)).run_id;
+            let run = o.pointer("/status/run/id").and_then(Value::as_str);
             if run.is_none_or(|r| r == run_id) { Fate::Current } else { Fate::LaterRun }
         }
         Some(_) | None => Fate::Gone,

@@ -10,7 +10,6 @@ mod actions;
 mod calls;
 pub mod client;
 mod clock;
-mod common;
 mod controller;
 pub mod error;
 #[cfg(feature = "failpoints")]

@@ -1,8 +1,8 @@
 //! What this process remembers of one object's children.
 
-use crate::{common::Common, pods::PodView};
+use crate::pods::PodView;
 use hearth_crds::label;
-use hearth_plan::{PodFact, Post, RevisionFact, facts::Facts};
+use hearth_plan::{PodFact, Post, RevisionFact, facts::Facts, kind::RunMark};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -152,7 +152,7 @@ impl Owner {
         let posted = self.posts.get(name)?;
         match posted.post {
             Post::Refused(_) => posted.again_at.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()),
-            Post::Created | Post::Uncertain | Post::Stranger { .. } => None,
+            Post::Created | Post::Uncertain | Post::Unfenced(_) | Post::Stranger { .. } => None,
         }
     }
 
@@ -181,9 +181,9 @@ impl Owner {
     }
 
     /// Forgets what the accepted status needs no more: children of runs that are over and stored, or were left behind.
-    pub(crate) fn forget(&mut self, common: &Common) {
-        let over = |run: Option<&str>| match (run, common.run_id.as_deref()) {
-            (Some(run), Some(current)) => run != current || common.stored,
+    pub(crate) fn forget(&mut self, mark: &RunMark) {
+        let over = |run: Option<&str>| match (run, mark.run_id.as_deref()) {
+            (Some(run), Some(current)) => run != current || mark.stored,
             (None, _) | (_, None) => false,
         };
         self.posts.retain(|_, p| !over(Some(&p.run_id)));

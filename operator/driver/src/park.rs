@@ -1,9 +1,10 @@
 //! Objects that cannot be handled: they are parked with a reason, and all others go on.
 
-use crate::{common, controller::Controller, error::Error, owner::Key, shared::Shared};
+use crate::{controller::Controller, error::Error, owner::Key, shared::Shared};
 use hearth_crds::FINALIZER;
 use hearth_plan::{
     Kind, Record,
+    kind::RunMark,
     record::{ObjectKey, RecordBatch},
 };
 use kube::{Resource, api::ObjectMeta};
@@ -64,7 +65,7 @@ async fn release<K: Kind>(shared: &Arc<Shared>, uid: &str, key: &Key, raw: &Valu
     if let Some((run_id, seq)) = run {
         let stored = shared
             .world
-            .facts(uid, &key.namespace, &common::Common::default(), true)
+            .facts(uid, &key.namespace, &RunMark::default(), true)
             .stored
             .get(&run_id)
             .is_some_and(|s| *s >= seq);

@@ -197,7 +197,9 @@ fn condition(status: &Value, type_: &str, wanted: &str) -> Option<(String, Strin
 /// The node controller says it in one of three ways, by the age of the cluster and by how far the eviction has come.
 fn unreachable(status: &Value, reason: Option<&str>, disruption: Option<&(String, String)>) -> bool {
     let not_ready = condition(status, "Ready", "False").or_else(|| condition(status, "Ready", "Unknown"));
-    let by_node = not_ready.is_some_and(|(r, _)| r == "NodeNotReady" || r == "NodeLost" || r == "NodeStatusUnknown");
+    // The kubelet always says why a pod is not ready; the node controller, which marks the pods of a silent node, does not.
+    let by_node =
+        not_ready.is_some_and(|(r, _)| matches!(r.as_str(), "" | "NodeNotReady" | "NodeLost" | "NodeStatusUnknown"));
     let by_taint = disruption.is_some_and(|(r, m)| r == "DeletionByTaintManager" && m.contains("unreachable"));
     by_node || by_taint || reason == Some("NodeLost")
 }

@@ -103,7 +103,7 @@ impl Shared {
             Err(Error::Refused { status, .. }) if is_terminating(&status) => {
                 self.metrics.post("terminating");
                 self.world.namespace_terminating(&parent.namespace);
-                self.note(parent, start, name, refusal(&status))
+                self.note(parent, start, name, Post::Refused(refusal(&status)))
             }
             Err(Error::Refused { status, .. }) if status.is_already_exists() => {
                 self.metrics.post("exists");
@@ -118,7 +118,7 @@ impl Shared {
                     "{what} was refused"
                 );
                 self.metrics.post("refused");
-                self.note(parent, start, name, refusal(&status))
+                self.note(parent, start, name, Post::Refused(refusal(&status)))
             }
             Err(error) => {
                 tracing::warn!(namespace = parent.namespace, name, %error, "outcome of a create is unknown");
@@ -148,7 +148,15 @@ impl Shared {
                 // A refused placeholder says nothing about the pod: what it fences may be there all the same.
                 self.metrics.fence("unknown");
                 let seen = self.identify(parent, start, name).await;
-                if seen.error.is_none() && self.known(parent, name) { seen } else { Round::failed(error) }
+                if seen.error.is_none() && self.known(parent, name) {
+                    return seen;
+                }
+                if let Error::Refused { status, .. } = &error
+                    && is_definite(status)
+                {
+                    self.note(parent, start, name, Post::Unfenced(refusal(status)));
+                }
+                Round::failed(error)
             }
         }
     }
@@ -190,11 +198,11 @@ fn is_definite(status: &Status) -> bool {
     (400..500).contains(&status.code) && status.code != 408
 }
 
-fn refusal(status: &Status) -> Post {
-    Post::Refused(Refusal {
+fn refusal(status: &Status) -> Refusal {
+    Refusal {
         code: status.code,
         reason: status.reason.clone(),
         message: status.message.clone(),
         at: crate::clock::now(),
-    })
+    }
 }

@@ -2,7 +2,6 @@
 
 use crate::{
     actions::Actor,
-    common::{self, Common},
     controller::Controller,
     error::Error,
     park::words,
@@ -60,6 +59,7 @@ struct Pass<'a, K: Kind> {
     controller: &'a Controller<K>,
     parent: Parent,
     facts: Facts,
+    specs: Arc<K::Specs>,
     /// Some pod must be asked for again soon, since the watch does not show it.
     unwatched: bool,
     env: Arc<Env>,
@@ -71,14 +71,17 @@ impl<'a, K: Kind> Pass<'a, K> {
         let meta = cr.meta();
         let parent =
             Parent { uid: meta.uid.clone().unwrap_or_default(), namespace: meta.namespace.clone().unwrap_or_default() };
-        let common = K::status(cr).map(common_of).unwrap_or_default();
+        let mark = K::status(cr).map(K::mark).unwrap_or_default();
         let unwatched = shared.clear_up(&parent).await?;
         let store_up = *shared.store_up.borrow();
-        let facts = shared.world.facts(&parent.uid, &parent.namespace, &common, store_up);
-        controller.note_common(&parent.uid, &common);
+        let facts = shared.world.facts(&parent.uid, &parent.namespace, &mark, store_up);
+        controller.note_mark(&parent.uid, &mark);
+        let last = controller.last_specs(&parent.uid);
+        let specs = Arc::new(pure(|| K::specs(cr, &facts, last.as_deref()))?);
+        controller.keep_specs(&parent.uid, (!mark.stored).then(|| Arc::clone(&specs)));
         #[cfg(feature = "failpoints")]
         crate::failpoint::note::<K>(cr);
-        Ok(Self { controller, parent, facts, unwatched, env: shared.world.env() })
+        Ok(Self { controller, parent, facts, specs, unwatched, env: shared.world.env() })
     }
 
     /// The pure part. A panic in it is an error like any other.
@@ -86,7 +89,7 @@ impl<'a, K: Kind> Pass<'a, K> {
         let plan = pure(|| {
             #[cfg(feature = "failpoints")]
             crate::failpoint::panic_on(cr.meta());
-            K::plan(cr, &self.facts, &self.env, crate::clock::now())
+            K::plan(cr, &self.specs, &self.facts, &self.env, crate::clock::now())
         })?;
         self.controller.unpark(&self.parent.uid);
         for note in &plan.notes {
@@ -136,7 +139,7 @@ impl<'a, K: Kind> Pass<'a, K> {
         if intents.is_empty() {
             return Ok(Round::default());
         }
-        let starts = pure(|| K::starts(cr, accepted, intents, &self.facts, &self.env))?;
+        let starts = pure(|| K::starts(cr, &self.specs, accepted, intents, &self.env))?;
         Ok(self.controller.shared.create(&self.parent, &starts, body).await)
     }
 
@@ -152,14 +155,14 @@ impl<'a, K: Kind> Pass<'a, K> {
         let mut taken = true;
         if patched || due {
             let old = old.filter(|_| !due);
-            if let Some(batch) = pure(|| K::records(cr, old, accepted, &self.facts, &self.env))? {
+            if let Some(batch) = pure(|| K::records(cr, &self.specs, old, accepted, &self.facts, &self.env))? {
                 if batch.last && patched {
                     stop_here!("after-terminal-patch", &self.parent.uid);
                 }
                 taken = self.controller.shared.offer(batch);
             }
             if taken {
-                self.controller.note_offered(&self.parent.uid, common_of(accepted.status()));
+                self.controller.note_offered(&self.parent.uid, K::mark(accepted.status()));
             } else {
                 self.controller.set_due(&self.parent.uid);
             }
@@ -187,11 +190,6 @@ impl<'a, K: Kind> Pass<'a, K> {
         let soonest = [plan.requeue, round.again, offer, unwatched].into_iter().flatten().min();
         Ok(soonest.map_or(Next::Event, Next::After))
     }
-}
-
-/// What the driver itself reads of a status.
-fn common_of<S: serde::Serialize>(status: &S) -> Common {
-    serde_json::to_value(status).map_or_else(|_| Common::default(), |s| common::of(&s))
 }
 
 /// Runs a pure decision; a panic is caught here, where nothing is half done.

@@ -1,12 +1,15 @@
 //! What the watches have shown so far, by owner. One lock, held for a moment at a time.
 
 use crate::{
-    common::Common,
     owner::{Owner, Wake},
     pods::PodView,
     revisions::RevisionView,
 };
-use hearth_plan::{Facts, Post, kind::Env, record::Ack};
+use hearth_plan::{
+    Facts, Post,
+    kind::{Env, RunMark},
+    record::Ack,
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -73,11 +76,11 @@ impl World {
     }
 
     /// Everything that decisions may look at.
-    pub(crate) fn facts(&self, uid: &str, namespace: &str, common: &Common, store_up: bool) -> Facts {
+    pub(crate) fn facts(&self, uid: &str, namespace: &str, mark: &RunMark, store_up: bool) -> Facts {
         let mut inner = self.lock();
         let terminating = inner.terminating.contains(namespace);
         let owner = inner.owners.entry(uid.to_owned()).or_default();
-        owner.forget(common);
+        owner.forget(mark);
         Facts { namespace_terminating: terminating, store_up, ..owner.facts() }
     }
 

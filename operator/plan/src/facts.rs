@@ -55,6 +55,8 @@ pub enum Post {
     Refused(Refusal),
     /// No answer, or one that does not say: it may have been created.
     Uncertain,
+    /// It may have been created, and the placeholder that would tell was refused.
+    Unfenced(Refusal),
     /// 409 AlreadyExists, and a quorum GET showed an object that is not ours.
     Stranger {
         /// `Kind/name`, and what it says of its owner.

@@ -13,21 +13,31 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// Its status.
     type Status: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
 
+    /// The specs that a pass works with, checked.
+    type Specs: Send + Sync + 'static;
+
     /// The kind's name.
     const KIND: &'static str;
 
     /// The status of the object, if it has one.
     fn status(cr: &Self::Cr) -> Option<&Self::Status>;
 
+    /// Which run the status is about.
+    fn mark(status: &Self::Status) -> RunMark;
+
+    /// Checks the object's spec and the one that its run is pinned to. Those that `last` holds already are taken over, since
+    /// checking is most of the work of a pass; the answer is the same without it.
+    fn specs(cr: &Self::Cr, facts: &Facts, last: Option<&Self::Specs>) -> Self::Specs;
+
     /// Decides. Deletion and an invalid spec are inputs like any other.
-    fn plan(cr: &Self::Cr, facts: &Facts, env: &Env, now: Time) -> Plan<Self::Status>;
+    fn plan(cr: &Self::Cr, specs: &Self::Specs, facts: &Facts, env: &Env, now: Time) -> Plan<Self::Status>;
 
     /// What to create for the intents of an accepted status. The driver calls it after the patch, never before.
     fn starts(
         cr: &Self::Cr,
+        specs: &Self::Specs,
         accepted: &Accepted<Self::Status>,
         intents: &[Intent],
-        facts: &Facts,
         env: &Env,
     ) -> Vec<Start>;
 
@@ -35,6 +45,7 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// The only source of rows.
     fn records(
         cr: &Self::Cr,
+        specs: &Self::Specs,
         old: Option<&Self::Status>,
         accepted: &Accepted<Self::Status>,
         facts: &Facts,
@@ -54,6 +65,17 @@ pub trait Kind: Sized + Send + Sync + 'static {
         message: &str,
         now: Time,
     ) -> serde_json::Value;
+}
+
+/// Which run a status is about, and whether its record is stored: all that the driver itself reads of a status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunMark {
+    /// Id of the current or last run.
+    pub run_id: Option<String>,
+    /// How many changes of that run were accepted.
+    pub seq: i64,
+    /// Condition HistoryStored is True.
+    pub stored: bool,
 }
 
 /// What is the same for every object of this process.

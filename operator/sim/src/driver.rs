@@ -146,7 +146,9 @@ impl<K: Kind> Driver<K> {
             self.again(key, wire.now.after(UNWATCHED));
         }
         let facts = self.memory.facts(&self.cache, key, &uid);
-        self.passes.insert(key.clone(), Pass::begin(self.actor(), key, cr, facts, env, wire.now, self.breakage));
+        let specs = self.memory.specs(&cr, &facts);
+        self.memory.own(&uid).specs = Some(specs.clone());
+        self.passes.insert(key.clone(), Pass::begin(self.actor(), key, cr, facts, specs, env, wire.now, self.breakage));
         Went::On
     }
 
@@ -280,7 +282,8 @@ impl<K: Kind> Driver<K> {
         let cr = memory.newest(good(&self.cache, key)?);
         let uid = cr.uid().unwrap_or_default();
         let facts = memory.facts(&self.cache, key, &uid);
-        Some(Pass::begin(self.actor(), key, cr, facts, env, now, Breakage::None))
+        let specs = memory.specs(&cr, &facts);
+        Some(Pass::begin(self.actor(), key, cr, facts, specs, env, now, Breakage::None))
     }
 
     /// The facts that a pass for that object would see now, with the object.

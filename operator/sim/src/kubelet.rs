@@ -181,7 +181,7 @@ impl Kubelet {
             Stage::Assigned => match &life.outcome.pending {
                 Pending::Image(clears) => {
                     server.update_pod(&life.key, uid, |p| {
-                        report::waiting(p, "ImagePullBackOff", "Back-off pulling image: not found")
+                        report::waiting(p, "ImagePullBackOff", "Back-off pulling image: ErrImagePull: not found")
                     });
                     (Stage::Pulling, clears.map(|d| life.since.after(d)))
                 }

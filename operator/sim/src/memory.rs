@@ -38,6 +38,8 @@ pub struct Own<K: Kind> {
     pub offered: Option<(String, i64)>,
     /// Spool revisions that were offered.
     pub spooled: BTreeSet<String>,
+    /// The specs as they were checked last.
+    pub specs: Option<Arc<K::Specs>>,
     /// Passes that failed in a row.
     pub failures: u32,
 }
@@ -53,6 +55,7 @@ impl<K: Kind> Default for Own<K> {
             logs: BTreeMap::new(),
             offered: None,
             spooled: BTreeSet::new(),
+            specs: None,
             failures: 0,
         }
     }
@@ -115,6 +118,13 @@ impl<K: Kind> Memory<K> {
             namespace_terminating: cache.terminating.contains(&key.0),
             logs: own.logs.clone(),
         }
+    }
+
+    /// The specs of an object, checked; those of the last pass are taken over.
+    #[must_use]
+    pub fn specs(&self, cr: &K::Cr, facts: &Facts) -> Arc<K::Specs> {
+        let last = self.own.get(&cr.uid().unwrap_or_default()).and_then(|own| own.specs.as_deref());
+        Arc::new(K::specs(cr, facts, last))
     }
 
     /// Notes a pod that the server showed.

@@ -64,6 +64,7 @@ pub struct Pass<K: Kind> {
     cr: Arc<K::Cr>,
     old: Option<K::Status>,
     facts: Facts,
+    specs: Arc<K::Specs>,
     env: Arc<Env>,
     /// What was decided.
     pub plan: Plan<K::Status>,
@@ -82,11 +83,12 @@ impl<K: Kind> Pass<K> {
         key: &Key,
         cr: Arc<K::Cr>,
         facts: Facts,
+        specs: Arc<K::Specs>,
         env: &Arc<Env>,
         now: hearth_crds::time::Time,
         breakage: Breakage,
     ) -> Self {
-        let plan = K::plan(&cr, &facts, env, now);
+        let plan = K::plan(&cr, &specs, &facts, env, now);
         let mut todo = VecDeque::new();
         let (before, after): (Vec<_>, Vec<_>) = plan.actions.iter().cloned().partition(|(a, _)| a.before_patch());
         todo.extend(before.into_iter().map(|(a, r)| Todo::Before(Box::new(a), r)));
@@ -115,6 +117,7 @@ impl<K: Kind> Pass<K> {
             old,
             cr,
             facts,
+            specs,
             env: env.clone(),
             plan,
             todo,
@@ -167,7 +170,7 @@ impl<K: Kind> Pass<K> {
             self.plan.status.clone().filter(|_| self.breakage == Breakage::CreateBeforeIntent).map(Accepted::by_server);
         planned
             .or_else(|| self.accepted.clone())
-            .map_or_else(Vec::new, |accepted| K::starts(&self.cr, &accepted, intents, &self.facts, &self.env))
+            .map_or_else(Vec::new, |accepted| K::starts(&self.cr, &self.specs, &accepted, intents, &self.env))
     }
 
     fn prepend(&mut self, starts: Vec<Start>, make: fn(Box<Start>) -> Todo) {
@@ -222,7 +225,7 @@ impl<K: Kind> Pass<K> {
             Sent::Answer(Err(error)) if error.reason == "AlreadyExists" => self.who_is_it(&name, memory, wire),
             Sent::Answer(Err(error)) if is_refusal(&error) => {
                 self.trouble = Some(error.to_string());
-                Post::Refused(Refusal { code: error.code, reason: error.reason, message: error.message, at: wire.now })
+                Post::Refused(refusal(error, wire.now))
             }
             Sent::Answer(Err(_)) => self.uncertain(&name),
         };
@@ -259,7 +262,12 @@ impl<K: Kind> Pass<K> {
                 memory.own(&self.uid).posts.insert(name, post);
             }
             // A refused fence says nothing about the attempt: it stays unknown.
-            Sent::Answer(Err(error)) => self.trouble = Some(error.to_string()),
+            Sent::Answer(Err(error)) => {
+                self.trouble = Some(error.to_string());
+                if is_refusal(&error) {
+                    memory.own(&self.uid).posts.insert(name, Post::Unfenced(refusal(error, wire.now)));
+                }
+            }
         }
         Went::On
     }
@@ -356,7 +364,7 @@ impl<K: Kind> Pass<K> {
         // What this process has not offered itself, it cannot take for offered: another one may have died before.
         let old = self.old.as_ref().filter(|old| mark(*old) == before);
         let mut all = true;
-        if let Some(batch) = K::records(&self.cr, old, &accepted, &self.facts, &self.env) {
+        if let Some(batch) = K::records(&self.cr, &self.specs, old, &accepted, &self.facts, &self.env) {
             wire.offered.push(batch.clone());
             all = memory.offer(batch);
         }
@@ -417,6 +425,10 @@ pub fn mark(status: &impl serde::Serialize) -> Option<(String, i64)> {
     let status = serde_json::to_value(status).ok()?;
     let id = status.pointer("/run/id")?.as_str()?.to_owned();
     Some((id, status.pointer("/run/seq").and_then(Value::as_i64).unwrap_or(0)))
+}
+
+fn refusal(error: ApiError, at: hearth_crds::time::Time) -> Refusal {
+    Refusal { code: error.code, reason: error.reason, message: error.message, at }
 }
 
 fn is_refusal(error: &ApiError) -> bool {

@@ -256,24 +256,28 @@ pub fn deterministic<K: Kind>(
     now: Time,
     dice: &mut Dice,
 ) -> Result<Plan<K::Status>, String> {
-    let one = K::plan(cr, facts, env, now);
+    let specs = K::specs(cr, facts, None);
+    let one = K::plan(cr, &specs, facts, env, now);
     let again: K::Cr = serde_json::to_value(cr)
         .and_then(serde_json::from_value)
         .map_err(|e| format!("the object does not survive a round trip: {e}"))?;
     let shuffled = shuffle(facts, dice);
-    let two = K::plan(&again, &shuffled, env, now);
+    let respecs = K::specs(&again, &shuffled, Some(&specs));
+    let two = K::plan(&again, &respecs, &shuffled, env, now);
     if one != two {
         return Err(format!("two plans for the same observations:\n{one:?}\n{two:?}"));
     }
     if let Some(status) = one.status.clone().or_else(|| K::status(cr).cloned()) {
         let accepted = Accepted::by_server(status);
         let old = K::status(cr);
-        if K::starts(cr, &accepted, &one.intents, facts, env)
-            != K::starts(&again, &accepted, &two.intents, &shuffled, env)
+        if K::starts(cr, &specs, &accepted, &one.intents, env)
+            != K::starts(&again, &respecs, &accepted, &two.intents, env)
         {
             return Err("two lists of starts for the same observations".to_owned());
         }
-        if K::records(cr, old, &accepted, facts, env) != K::records(&again, old, &accepted, &shuffled, env) {
+        if K::records(cr, &specs, old, &accepted, facts, env)
+            != K::records(&again, &respecs, old, &accepted, &shuffled, env)
+        {
             return Err("two batches of rows for the same observations".to_owned());
         }
     }
@@ -313,7 +317,7 @@ const PASSES: usize = 4;
 pub fn fixpoint<K: Kind>(cr: &K::Cr, facts: &Facts, env: &Env, now: Time) -> Result<(), String> {
     let mut cr = cr.clone();
     for _ in 0..PASSES {
-        let plan = K::plan(&cr, facts, env, now);
+        let plan = K::plan(&cr, &K::specs(&cr, facts, None), facts, env, now);
         let Some(status) = plan.status else { return Ok(()) };
         if K::status(&cr) == Some(&status) {
             return Err(format!("a status is written that changes nothing: {status:?}"));

@@ -206,15 +206,17 @@ fn twisted(facts: &Facts, dice: &mut Dice, now: hearth_crds::time::Time) -> Fact
             }
             1 => {
                 facts.pods.remove(&name);
-                let post = match dice.below(4) {
+                let refusal = Refusal {
+                    code: 403,
+                    reason: "Forbidden".to_owned(),
+                    message: "exceeded quota".to_owned(),
+                    at: now,
+                };
+                let post = match dice.below(5) {
                     0 => Post::Created,
                     1 => Post::Uncertain,
-                    2 => Post::Refused(Refusal {
-                        code: 403,
-                        reason: "Forbidden".to_owned(),
-                        message: "exceeded quota".to_owned(),
-                        at: now,
-                    }),
+                    2 => Post::Refused(refusal),
+                    3 => Post::Unfenced(refusal),
                     _ => Post::Stranger { what: "Pod/x".to_owned() },
                 };
                 facts.posts.insert(name, post);
@@ -265,7 +267,7 @@ fn starts_are_intended(
     let Some(status) = plan.status.clone().or_else(|| cr.status.clone()) else { return Ok(()) };
     let accepted = Accepted::by_server(status);
     let both: Vec<_> = plan.intents.iter().chain(&plan.fences).cloned().collect();
-    let starts = WorkflowKind::starts(cr, &accepted, &both, facts, world.env());
+    let starts = WorkflowKind::starts(cr, &WorkflowKind::specs(cr, facts, None), &accepted, &both, world.env());
     for start in &starts {
         prop_assert_eq!(&start.pod().metadata.name, &start.placeholder().metadata.name);
         prop_assert!(hearth_sim::server::is_fence(start.placeholder()));

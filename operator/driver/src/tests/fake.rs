@@ -3,7 +3,7 @@
 use hearth_crds::{FENCE_GATE, condition::Reason, time::Time};
 use hearth_plan::{
     Accepted, Action, Child, Facts, Intent, Kind, Plan, Post, Record, RevisionFact, Start,
-    kind::{Env, Intends},
+    kind::{Env, Intends, RunMark},
     record::{EventRow, ObjectKey, RecordBatch},
 };
 use k8s_openapi::api::core::v1::Pod;
@@ -93,13 +93,26 @@ fn status(attempt: u32, seq: i64, words: Vec<String>) -> FakeStatus {
 impl Kind for Fake {
     type Cr = FakeCr;
     type Status = FakeStatus;
+    type Specs = ();
     const KIND: &'static str = "Fake";
 
     fn status(cr: &FakeCr) -> Option<&FakeStatus> {
         cr.status.as_ref()
     }
 
-    fn plan(cr: &FakeCr, facts: &Facts, _env: &Env, _now: Time) -> Plan<FakeStatus> {
+    fn mark(status: &FakeStatus) -> RunMark {
+        let run = status.run.as_ref();
+        let stored = |c: &Value| c["type"] == "HistoryStored" && c["status"] == "True";
+        RunMark {
+            run_id: run.map(|r| r.id.clone()),
+            seq: run.map_or(0, |r| r.seq),
+            stored: status.conditions.iter().any(stored),
+        }
+    }
+
+    fn specs(_cr: &FakeCr, _facts: &Facts, _last: Option<&()>) {}
+
+    fn plan(cr: &FakeCr, (): &(), facts: &Facts, _env: &Env, _now: Time) -> Plan<FakeStatus> {
         assert!(!cr.spec.panic, "planned to panic");
         let mut plan = Plan {
             actions: cr.spec.actions.iter().map(|a| (action(a), Reason::Completed)).collect(),
@@ -117,7 +130,9 @@ impl Kind for Fake {
             return plan;
         };
         match facts.child(&pod_name(run.attempt)) {
-            Child::Unknown | Child::Unseen(Post::Uncertain) => plan.fences = vec![intent(run.attempt)],
+            Child::Unknown | Child::Unseen(Post::Uncertain | Post::Unfenced(_)) => {
+                plan.fences = vec![intent(run.attempt)]
+            }
             Child::Unseen(Post::Refused(_)) => plan.intents = vec![intent(run.attempt)],
             Child::Unseen(Post::Stranger { what }) => {
                 plan.status = Some(status(run.attempt, run.seq + 1, vec![what.clone()]))
@@ -133,13 +148,7 @@ impl Kind for Fake {
         plan
     }
 
-    fn starts(
-        cr: &FakeCr,
-        accepted: &Accepted<FakeStatus>,
-        intents: &[Intent],
-        _facts: &Facts,
-        _env: &Env,
-    ) -> Vec<Start> {
+    fn starts(cr: &FakeCr, (): &(), accepted: &Accepted<FakeStatus>, intents: &[Intent], _env: &Env) -> Vec<Start> {
         let body = |i: &Intent, gate: bool| -> Pod {
             let gates = if gate { json!([{"name": FENCE_GATE}]) } else { json!([]) };
             serde_json::from_value(json!({"metadata": {"name": pod_name(i.attempt), "namespace": cr.metadata.namespace}, "spec": {"containers": [], "schedulingGates": gates}})).unwrap()
@@ -149,6 +158,7 @@ impl Kind for Fake {
 
     fn records(
         cr: &FakeCr,
+        (): &(),
         old: Option<&FakeStatus>,
         accepted: &Accepted<FakeStatus>,
         _facts: &Facts,

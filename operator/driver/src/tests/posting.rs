@@ -9,7 +9,7 @@ const POD: &str = "/api/v1/namespaces/ns/pods/pod-1";
 
 impl Bench {
     fn child(&self) -> Option<Post> {
-        let facts = self.shared.world.facts("uid-a", "ns", &crate::common::Common::default(), true);
+        let facts = self.shared.world.facts("uid-a", "ns", &hearth_plan::kind::RunMark::default(), true);
         match facts.child("pod-1") {
             Child::Unseen(post) => Some(post.clone()),
             Child::Seen(_) | Child::Unknown => None,
@@ -17,7 +17,7 @@ impl Bench {
     }
 
     fn sees(&self, gone: bool, placeholder: bool) -> bool {
-        let facts = self.shared.world.facts("uid-a", "ns", &crate::common::Common::default(), true);
+        let facts = self.shared.world.facts("uid-a", "ns", &hearth_plan::kind::RunMark::default(), true);
         facts.pods.get("pod-1").is_some_and(|p| p.gone == gone && p.placeholder == placeholder)
     }
 
@@ -145,7 +145,7 @@ async fn a_refused_fence_decides_nothing() {
         b.server.is_quiet();
     };
     assert_eq!(tokio::join!(pass, serve).0.unwrap_err().class(), Class::Blocked);
-    assert_eq!(b.child(), Some(Post::Uncertain));
+    assert!(matches!(b.child(), Some(Post::Unfenced(refusal)) if refusal.message == "exceeded quota"));
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn a_terminating_namespace_is_its_own_class() {
             "details": {"causes": [{"reason": "NamespaceTerminating", "message": "namespace ns is being terminated", "field": "metadata.namespace"}]}}));
     });
     assert_eq!(next.await.unwrap(), Next::Now);
-    assert!(b.shared.world.facts("uid-a", "ns", &crate::common::Common::default(), true).namespace_terminating);
+    assert!(b.shared.world.facts("uid-a", "ns", &hearth_plan::kind::RunMark::default(), true).namespace_terminating);
     assert_eq!(reconcile(&b.controller, b.intended()).await.unwrap(), Next::Event, "no retry");
     b.server.is_quiet();
 }

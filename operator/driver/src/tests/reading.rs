@@ -8,7 +8,7 @@ fn view(v: &Value) -> PodView {
 }
 
 fn facts(world: &World) -> hearth_plan::Facts {
-    world.facts("uid-a", "ns", &crate::common::Common::default(), true)
+    world.facts("uid-a", "ns", &hearth_plan::kind::RunMark::default(), true)
 }
 
 #[test]
@@ -52,6 +52,17 @@ fn a_pod_without_its_owner_reference_is_found_by_its_label() {
 }
 
 #[test]
+fn a_silent_node_is_told_from_a_container_that_is_not_ready() {
+    let unready =
+        |ready: Value| view(&json!({"status": {"phase": "Running", "conditions": [ready]}})).fact.node_unreachable;
+    assert!(unready(json!({"type": "Ready", "status": "False"})), "the node controller gives no reason");
+    assert!(unready(json!({"type": "Ready", "status": "False", "reason": "NodeNotReady"})));
+    assert!(unready(json!({"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"})));
+    assert!(!unready(json!({"type": "Ready", "status": "False", "reason": "ContainersNotReady"})));
+    assert!(!unready(json!({"type": "Ready", "status": "True"})));
+}
+
+#[test]
 fn a_lost_pod_is_kept_as_gone_until_its_run_is_stored() {
     let world = World::new(env());
     world.pod_seen(&view(&pod("pod-1", Some("uid-a"), 5, false)));
@@ -68,9 +79,7 @@ fn a_lost_pod_is_kept_as_gone_until_its_run_is_stored() {
     world.pod_deleted(&view(&last));
     world.pod_seen(&view(&pod("pod-1", Some("uid-a"), 4, false)));
     assert!(facts(&world).pods["pod-1"].gone, "an older event changes nothing");
-    let stored = crate::common::of(
-        &json!({"run": {"id": "run-1"}, "conditions": [{"type": "HistoryStored", "status": "True"}]}),
-    );
+    let stored = hearth_plan::kind::RunMark { run_id: Some("run-1".into()), seq: 1, stored: true };
     assert!(world.facts("uid-a", "ns", &stored, true).pods.is_empty());
 }
 

@@ -1,7 +1,8 @@
 //! The objects that a run is made of: pods, the placeholders that fence their names, and revisions.
 
 use super::{
-    digest::{pod_name, revision_name, run_affecting, spool_name},
+    digest::{pod_name, revision_name, spool_name},
+    specs::Spec,
     validate::{ValidEnv, ValidStep},
 };
 use crate::{
@@ -609,16 +610,16 @@ fn volume(from: &Volume) -> k8s_openapi::api::core::v1::Volume {
     }
 }
 
-/// The revision that pins the spec of `cr`.
+/// The revision that pins a spec of `cr`.
 #[must_use]
-pub fn revision(cr: &Workflow, digest: &str) -> ControllerRevision {
+pub fn revision(cr: &Workflow, spec: &Spec) -> ControllerRevision {
     let owner = Owner::of(cr);
     controller_revision(
         &owner,
-        revision_name(&owner.name, &owner.uid, digest),
+        revision_name(&owner.name, &owner.uid, &spec.digest),
         label::REVISION_SPEC,
         None,
-        json!({"digest": digest, "spec": run_affecting(&cr.spec)}),
+        json!({"digest": spec.digest, "spec": spec.written}),
     )
 }
 

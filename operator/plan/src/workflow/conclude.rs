@@ -73,6 +73,8 @@ pub struct Situation {
     pub backlog: Option<String>,
     /// Something has run.
     pub working: bool,
+    /// Steps of the spec, when it can be read.
+    pub steps: Option<usize>,
 }
 
 type Said = (ConditionType, ConditionStatus, Reason, String);
@@ -81,7 +83,6 @@ type Said = (ConditionType, ConditionStatus, Reason, String);
 pub fn describe(
     next: &mut WorkflowStatus,
     old: Option<&WorkflowStatus>,
-    spec: Option<&Valid>,
     situation: &Situation,
     notes: &[Note],
     generation: Option<i64>,
@@ -91,7 +92,7 @@ pub fn describe(
     next.reason = said.iter().find(|(kind, ..)| *kind == ConditionType::Ready).map(|(_, _, reason, _)| *reason);
     next.progress = next.run.as_ref().map(|run| {
         let done = run.steps.iter().filter(|s| s.phase.is_terminal()).count();
-        format!("{done}/{}", spec.map_or(run.steps.len(), |v| v.steps.len()))
+        format!("{done}/{}", situation.steps.unwrap_or(run.steps.len()))
     });
     let before = |kind| old.and_then(|o| o.conditions.iter().find(|c| c.type_ == kind));
     next.conditions = said

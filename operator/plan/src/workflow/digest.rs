@@ -19,16 +19,16 @@ pub fn run_affecting(spec: &WorkflowSpec) -> Value {
 
 /// `v1:hex` over the canonical JSON of the run-affecting fields.
 #[must_use]
-pub fn spec_digest(spec: &WorkflowSpec) -> String {
+pub fn digest_of(run_affecting: &Value) -> String {
     let mut text = String::new();
-    canonical(&run_affecting(spec), &mut text);
+    canonical(run_affecting, &mut text);
     format!("{DIGEST_VERSION}:{}", digest_hex(&[&text], 16))
 }
 
-/// Whether the stored digest is that of `spec`, compared in the version that the digest was made in.
+/// The digest of a spec.
 #[must_use]
-pub fn same_spec(stored: &str, spec: &WorkflowSpec) -> bool {
-    stored == spec_digest(spec)
+pub fn spec_digest(spec: &WorkflowSpec) -> String {
+    digest_of(&run_affecting(spec))
 }
 
 /// JSON with sorted keys and no spaces.

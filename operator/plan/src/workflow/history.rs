@@ -4,7 +4,8 @@ use super::{
     build::Owner,
     digest::pod_name,
     outcome::{self, Outcome},
-    validate::{Valid, ValidStep},
+    specs::Spec,
+    validate::ValidStep,
 };
 use crate::{
     facts::{ContainerFact, Facts, PodFact},
@@ -25,10 +26,8 @@ pub const OWNER_ANNOTATION: &str = "hearth.dev/owner";
 pub struct Source<'a> {
     /// The object.
     pub cr: &'a Workflow,
-    /// The pinned spec; None when it is gone or does not validate any more.
-    pub spec: Option<&'a Valid>,
-    /// The pinned spec as written.
-    pub written: Value,
+    /// The pinned spec; None when it is gone.
+    pub spec: Option<&'a Spec>,
     /// What was seen.
     pub facts: &'a Facts,
     /// What is the same everywhere.
@@ -87,7 +86,7 @@ impl Source<'_> {
             trigger: run.trigger.as_str().into(),
             revision: run.revision.clone(),
             digest: run.digest.clone(),
-            spec: self.written.clone(),
+            spec: self.spec.map_or(Value::Null, |s| s.written.clone()),
             params: serde_json::to_value(&run.params).unwrap_or(Value::Null),
             results: serde_json::to_value(&run.results).unwrap_or(Value::Null),
             labels: self.cr.metadata.labels.clone().unwrap_or_default(),
@@ -105,7 +104,8 @@ impl Source<'_> {
     }
 
     fn step_records(&self, run: &Run, status: &StepStatus, records: &mut Vec<Record>) {
-        let step = self.spec.and_then(|v| v.steps.iter().find(|s| s.name == status.name));
+        let spec = self.spec.and_then(|s| s.checked.as_ref().ok());
+        let step = spec.and_then(|v| v.steps.iter().find(|s| s.name == status.name));
         if status.attempt == 0 {
             let row = StepRow {
                 phase: status.phase.as_str().into(),
@@ -126,9 +126,31 @@ impl Source<'_> {
                 if row.terminal {
                     records.push(event(run, &row, &row.phase, row.finished_at));
                 }
+                records.extend(self.image_drift(run, &row).map(Record::Event));
                 records.push(Record::Step(Box::new(row)));
             }
         }
+    }
+
+    /// A warning when a tag gave this attempt another image than an earlier one of the step.
+    fn image_drift(&self, run: &Run, row: &StepRow) -> Option<EventRow> {
+        let owner = Owner::of(self.cr);
+        let image = row.image_id.as_ref()?;
+        let earlier = (1..u32::try_from(row.attempt).ok()?).find_map(|attempt| {
+            let name = pod_name(&owner.name, &owner.uid, &run.id, &row.step, attempt);
+            self.facts.pods.get(&name).filter(|p| p.owned && !p.placeholder).and_then(|p| p.image_id.as_ref())
+        })?;
+        (earlier != image).then(|| EventRow {
+            run_id: run.id.clone(),
+            subject: subject(row),
+            transition: Reason::ImageDrift.as_str().into(),
+            seq: run.seq,
+            at: row.started_at.unwrap_or(run.started_at),
+            reason: Some(Reason::ImageDrift.as_str().into()),
+            message: Some(format!(
+                "an earlier attempt ran {earlier}, this one {image}: name the image by its digest to keep it the same"
+            )),
+        })
     }
 
     fn attempt_row(&self, run: &Run, status: &StepStatus, step: Option<&ValidStep>, attempt: u32) -> Option<StepRow> {
@@ -237,10 +259,14 @@ fn empty_row(run: &Run, step: &str, attempt: u32) -> StepRow {
     }
 }
 
+fn subject(row: &StepRow) -> String {
+    format!("step/{}/{}", row.step, row.attempt)
+}
+
 fn event(run: &Run, row: &StepRow, transition: &str, at: Option<Time>) -> Record {
     Record::Event(EventRow {
         run_id: run.id.clone(),
-        subject: format!("step/{}/{}", row.step, row.attempt),
+        subject: subject(row),
         transition: transition.to_owned(),
         seq: run.seq,
         at: at.unwrap_or(run.started_at),

@@ -5,8 +5,8 @@ use super::{
     conclude::{self, Situation},
     digest, history,
     machine::{self, Pass},
-    pinned_spec,
-    validate::{Invalid, RetryPolicy, Valid, ValidStep, validate},
+    specs::Specs,
+    validate::{RetryPolicy, Valid, ValidStep},
 };
 use crate::{
     facts::{Facts, PodFact, RevisionFact},
@@ -46,16 +46,15 @@ struct Work<'a> {
     env: &'a Env,
     now: Time,
     owner: Owner,
-    current: Result<Valid, Invalid>,
+    specs: &'a Specs,
     next: WorkflowStatus,
     situation: Situation,
     plan: Plan<WorkflowStatus>,
     wake: Option<Time>,
-    total: Option<Valid>,
 }
 
 /// Decides what to write and do.
-pub(super) fn plan(cr: &Workflow, facts: &Facts, env: &Env, now: Time) -> Plan<WorkflowStatus> {
+pub(super) fn plan(cr: &Workflow, specs: &Specs, facts: &Facts, env: &Env, now: Time) -> Plan<WorkflowStatus> {
     let deleting = cr.metadata.deletion_timestamp.is_some();
     if cr.metadata.uid.is_none() || (deleting && !has_finalizer(cr)) {
         return Plan::default();
@@ -66,12 +65,11 @@ pub(super) fn plan(cr: &Workflow, facts: &Facts, env: &Env, now: Time) -> Plan<W
         env,
         now,
         owner: Owner::of(cr),
-        current: validate(&cr.spec),
+        specs,
         next: cr.status.clone().unwrap_or_default(),
         situation: Situation { suspended: cr.spec.suspend.unwrap_or(false), ..Situation::default() },
         plan: Plan::default(),
         wake: None,
-        total: None,
     };
     let active = work.next.run.as_ref().is_some_and(|r| r.finished_at.is_none());
     if active {
@@ -108,7 +106,8 @@ impl Work<'_> {
                 run.stop = Some(Reason::Cancelled);
             }
         }
-        let spec = match pinned_spec(self.cr, &run, self.facts).map(|s| validate(&s)) {
+        let bare;
+        let spec = match self.specs.pinned(&run).map(|s| s.checked.as_ref()) {
             Some(Ok(valid)) => valid,
             None if self.now < run.updated_at.unwrap_or(run.started_at).after(REVISION_LAG) && run.stop.is_none() => {
                 self.note(Reason::Accepted, format!("waiting for the cache to show revision {}", run.revision));
@@ -116,8 +115,14 @@ impl Work<'_> {
                 self.next.run = Some(run);
                 return;
             }
-            None => self.unpinned(&mut run, "is gone"),
-            Some(Err(e)) => self.unpinned(&mut run, &format!("is not valid for this version of the operator ({e})")),
+            gone_or_invalid => {
+                let why = match gone_or_invalid {
+                    Some(Err(e)) => format!("is not valid for this version of the operator ({e})"),
+                    Some(Ok(_)) | None => "is gone".to_owned(),
+                };
+                bare = self.unpinned(&mut run, &why);
+                &bare
+            }
         };
         self.change_pending(&run);
         self.pass(run, spec, deleting || self.facts.namespace_terminating);
@@ -142,8 +147,7 @@ impl Work<'_> {
 
     fn change_pending(&mut self, run: &Run) {
         let token = self.cr.spec.rerun.as_ref().map(|r| r.token.clone());
-        let changed = !digest::same_spec(&run.digest, &self.cr.spec);
-        self.situation.change_pending = match (&self.current, changed) {
+        self.situation.change_pending = match (&self.specs.current.checked, !self.specs.is_current(run)) {
             (Err(e), true) => Some(format!("the changed spec will not run: {e}")),
             (Ok(_), true) => {
                 Some("the spec changed: a run of it follows when this one has ended (cancel.run ends it now)".into())
@@ -156,10 +160,10 @@ impl Work<'_> {
     }
 
     /// One pass over the run, and its end if it has come.
-    fn pass(&mut self, mut run: Run, spec: Valid, no_create: bool) {
+    fn pass(&mut self, mut run: Run, spec: &Valid, no_create: bool) {
         let mut pass = Pass {
             owner: &self.owner,
-            spec: &spec,
+            spec,
             facts: self.facts,
             env: self.env,
             now: self.now,
@@ -181,7 +185,7 @@ impl Work<'_> {
             self.wake_at(at);
         }
         self.situation.working = self.next.phase == Some(RunPhase::Running) || works(&run, self.facts, &self.owner);
-        match conclude::conclude(&mut run, &spec, self.now) {
+        match conclude::conclude(&mut run, spec, self.now) {
             Some(phase) => {
                 self.next.phase = Some(phase);
                 self.situation.stored = Some(false);
@@ -204,7 +208,7 @@ impl Work<'_> {
             None => self.next.phase = Some(if self.situation.working { RunPhase::Running } else { RunPhase::Pending }),
         }
         self.next.run = Some(run);
-        self.total = Some(spec);
+        self.situation.steps = Some(spec.steps.len());
     }
 
     fn backlog(&self, run: &Run) -> Option<String> {
@@ -267,7 +271,7 @@ impl Work<'_> {
 
     /// Revisions that no run names any more.
     fn drop_revisions(&mut self, run: &Run) {
-        let next = digest::revision_name(&self.owner.name, &self.owner.uid, &digest::spec_digest(&self.cr.spec));
+        let next = digest::revision_name(&self.owner.name, &self.owner.uid, &self.specs.current.digest);
         for revision in self
             .facts
             .revisions
@@ -329,13 +333,14 @@ impl Work<'_> {
             self.next.rerun_token.clone_from(&token);
         }
         let Some(trigger) = self.trigger(token.as_deref()) else {
-            if let Err(e) = &self.current {
+            if let Err(e) = &self.specs.current.checked {
                 self.situation.invalid = Some(e.to_string());
             }
             return;
         };
-        let valid = match &self.current {
-            Ok(valid) => valid.clone(),
+        let specs = self.specs;
+        let valid = match &specs.current.checked {
+            Ok(valid) => valid,
             Err(e) => {
                 self.situation.invalid = Some(e.to_string());
                 return;
@@ -350,7 +355,7 @@ impl Work<'_> {
     fn trigger(&self, token: Option<&str>) -> Option<Trigger> {
         match &self.next.run {
             None => Some(Trigger::Created),
-            Some(run) if !digest::same_spec(&run.digest, &self.cr.spec) => Some(Trigger::Changed),
+            Some(run) if !self.specs.is_current(run) => Some(Trigger::Changed),
             Some(_) if token.is_some() && token != self.next.rerun_token.as_deref() => Some(Trigger::Rerun),
             Some(_) => None,
         }
@@ -383,16 +388,17 @@ impl Work<'_> {
         false
     }
 
-    fn start(&mut self, trigger: Trigger, spec: Valid, token: Option<String>) {
-        let digest = digest::spec_digest(&self.cr.spec);
+    fn start(&mut self, trigger: Trigger, spec: &Valid, token: Option<String>) {
+        let digest = self.specs.current.digest.clone();
         let revision = digest::revision_name(&self.owner.name, &self.owner.uid, &digest);
         if !has_finalizer(self.cr) {
             self.plan.actions.push((Action::AddFinalizer, Reason::Accepted));
         }
         if !self.facts.revisions.contains_key(&revision) {
-            self.plan
-                .actions
-                .push((Action::PostRevision(Box::new(build::revision(self.cr, &digest))), Reason::Accepted));
+            self.plan.actions.push((
+                Action::PostRevision(Box::new(build::revision(self.cr, &self.specs.current))),
+                Reason::Accepted,
+            ));
         }
         let number = self.next.run.as_ref().map_or(0, |r| r.number) + 1;
         if let (Some(run), Some(phase)) = (self.next.run.take(), self.next.phase) {
@@ -436,11 +442,8 @@ impl Work<'_> {
     }
 
     fn spool_data(&self) -> Option<Value> {
-        let run = self.next.run.as_ref()?;
-        let written = pinned_spec(self.cr, run, self.facts);
-        let spec = written.as_ref().and_then(|s| validate(s).ok());
-        let written = written.map_or(Value::Null, |s| digest::run_affecting(&s));
-        let source = history::Source { cr: self.cr, spec: spec.as_ref(), written, facts: self.facts, env: self.env };
+        let spec = self.specs.pinned(self.next.run.as_ref()?);
+        let source = history::Source { cr: self.cr, spec, facts: self.facts, env: self.env };
         spool_json(source.batch(None, &self.next)?)
     }
 
@@ -494,14 +497,11 @@ impl Work<'_> {
         let old = self.cr.status.as_ref();
         let generation = self.cr.metadata.generation;
         self.next.observed_generation = generation;
-        if self.total.is_none() {
-            self.total = match &self.next.run {
-                Some(run) => pinned_spec(self.cr, run, self.facts).and_then(|s| validate(&s).ok()),
-                None => self.current.clone().ok(),
-            };
+        if self.situation.steps.is_none() {
+            let spec = self.next.run.as_ref().map_or(Some(&*self.specs.current), |run| self.specs.pinned(run));
+            self.situation.steps = spec.and_then(|s| s.checked.as_ref().ok()).map(|v| v.steps.len());
         }
-        let notes = self.plan.notes.clone();
-        conclude::describe(&mut self.next, old, self.total.as_ref(), &self.situation, &notes, generation, self.now);
+        conclude::describe(&mut self.next, old, &self.situation, &self.plan.notes, generation, self.now);
         if old != Some(&self.next) {
             if self.may_wait(old) {
                 let at = old

@@ -119,21 +119,35 @@ impl Pass<'_> {
     /// Takes in what became of the current attempt of a step.
     fn observe(&mut self, run: &mut Run, index: usize) {
         let Some(status) = run.steps.get(index).filter(|s| s.phase == StepPhase::Running) else { return };
-        let Some(step) = self.spec.steps.iter().find(|s| s.name == status.name).cloned() else { return };
+        let spec = self.spec;
+        let Some(step) = spec.steps.iter().find(|s| s.name == status.name) else { return };
         let name = self.pod_name(run, &status.name, status.attempt);
         match self.facts.child(&name) {
-            Child::Seen(pod) if pod.placeholder && pod.owned => self.fenced(run, index, &step),
-            Child::Seen(pod) if !pod.owned => self.name_taken(run, index, &step, &format!("Pod/{name}")),
-            Child::Seen(pod) if pod.seen_to_end() => self.ended(run, index, &step, pod),
-            Child::Seen(pod) if pod.gone => self.vanished(run, index, &step),
-            Child::Seen(pod) if pod.deleting_at.is_some() => self.deleting(run, index, &step, pod),
-            Child::Seen(pod) => self.live(run, index, &step, pod),
+            Child::Seen(pod) if pod.placeholder && pod.owned => self.fenced(run, index, step),
+            Child::Seen(pod) if !pod.owned => self.name_taken(run, index, step, &format!("Pod/{name}")),
+            Child::Seen(pod) if pod.seen_to_end() => self.ended(run, index, step, pod),
+            Child::Seen(pod) if pod.gone => self.vanished(run, index, step),
+            Child::Seen(pod) if pod.deleting_at.is_some() => self.deleting(run, index, step, pod),
+            Child::Seen(pod) => self.live(run, index, step, pod),
             Child::Unseen(Post::Created) => {
                 self.note(&step.name, Reason::Accepted, "waiting for the cache to show the pod")
             }
-            Child::Unseen(Post::Refused(refusal)) => self.refused(run, index, &step, refusal),
-            Child::Unseen(Post::Stranger { what }) => self.name_taken(run, index, &step, what),
-            Child::Unseen(Post::Uncertain) | Child::Unknown => self.unknown(run, index, &step),
+            Child::Unseen(Post::Refused(refusal)) => self.refused(run, index, step, refusal),
+            Child::Unseen(Post::Stranger { what }) => self.name_taken(run, index, step, what),
+            Child::Unseen(Post::Unfenced(refusal)) => {
+                let reason = refusal_reason(refusal);
+                self.note(
+                    &step.name,
+                    reason,
+                    format!(
+                        "whether the pod was created is unknown, and the placeholder that would tell is refused: {}: {}",
+                        advice(reason),
+                        refusal.message
+                    ),
+                );
+                self.unknown(run, index, step);
+            }
+            Child::Unseen(Post::Uncertain) | Child::Unknown => self.unknown(run, index, step),
         }
     }
 
@@ -152,7 +166,7 @@ impl Pass<'_> {
         self.note(
             &step.name,
             Reason::NameTaken,
-            format!("{what} is not ours but has the name of our pod: delete or rename it"),
+            format!("the name of our pod is taken by {what}: delete or rename it"),
         );
         self.wake_at(self.now.after(Duration::from_secs(30)));
     }
@@ -471,8 +485,9 @@ impl Pass<'_> {
             return;
         }
         self.settle(run);
+        let spec = self.spec;
         let mut active = run.steps.iter().filter(|s| s.phase == StepPhase::Running).count();
-        for step in &self.spec.steps.clone() {
+        for step in &spec.steps {
             let listed = run.steps.iter().position(|s| s.name == step.name);
             let may_start = match listed.and_then(|i| run.steps.get(i)) {
                 Some(s) if s.phase == StepPhase::Waiting => self.retry_is_due(s),
@@ -545,7 +560,8 @@ impl Pass<'_> {
 
     /// Skips steps whose needs failed or whose `when` is false, until nothing changes.
     fn settle(&mut self, run: &mut Run) {
-        for step in &self.spec.steps.clone() {
+        let spec = self.spec;
+        for step in &spec.steps {
             if run.steps.iter().any(|s| s.name == step.name) {
                 continue;
             }
@@ -592,15 +608,23 @@ pub fn started(pod: &PodFact) -> bool {
     }
 }
 
+/// The kubelet tells of one failed pull in turns as it happens and as it is waited out: what both say is the cause.
+fn pull_error(message: &str) -> &str {
+    message.split_once("ErrImagePull: ").map_or(message, |(_, cause)| cause)
+}
+
 /// Why a pod does not run yet: the reason, what to do, and whether waiting is in vain.
 fn pending(pod: &PodFact) -> (Reason, String, bool) {
     if let ContainerFact::Waiting { reason, message } = &pod.container {
         match reason.as_str() {
-            "InvalidImageName" => {
-                return (Reason::ImagePullFailed, format!("{}: {message}", advice(Reason::ImagePullFailed)), true);
-            }
-            "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" | "ImageInspectError" => {
-                return (Reason::ImagePullFailed, format!("{}: {message}", advice(Reason::ImagePullFailed)), false);
+            "InvalidImageName"
+            | "ErrImagePull"
+            | "ImagePullBackOff"
+            | "ErrImageNeverPull"
+            | "RegistryUnavailable"
+            | "ImageInspectError" => {
+                let why = format!("{}: {}", advice(Reason::ImagePullFailed), pull_error(message));
+                return (Reason::ImagePullFailed, why, reason == "InvalidImageName");
             }
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
                 return (

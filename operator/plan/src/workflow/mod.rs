@@ -9,20 +9,23 @@ pub mod machine;
 pub mod outcome;
 mod pod_rules;
 mod salvage;
+pub mod specs;
 pub mod validate;
 
 use crate::{
     facts::{Facts, RevisionFact},
-    kind::{Accepted, Env, Intends, Intent, Kind, Plan, Start},
+    kind::{Accepted, Env, Intends, Intent, Kind, Plan, RunMark, Start},
     record::{Record, RecordBatch},
 };
 use build::Owner;
 use hearth_crds::{
+    condition::{ConditionStatus, ConditionType},
     time::Time,
-    workflow::{Run, StepPhase, Workflow, WorkflowSpec, WorkflowStatus},
+    workflow::{Run, StepPhase, Workflow, WorkflowStatus},
 };
 use serde_json::Value;
-use validate::{Valid, validate};
+use specs::Specs;
+use validate::Valid;
 
 /// The Workflow kind.
 #[derive(Clone, Copy, Debug)]
@@ -45,40 +48,55 @@ impl Intends for WorkflowStatus {
 impl Kind for WorkflowKind {
     type Cr = Workflow;
     type Status = WorkflowStatus;
+    type Specs = Specs;
     const KIND: &'static str = "Workflow";
 
     fn status(cr: &Workflow) -> Option<&WorkflowStatus> {
         cr.status.as_ref()
     }
 
-    fn plan(cr: &Workflow, facts: &Facts, env: &Env, now: Time) -> Plan<WorkflowStatus> {
-        lifecycle::plan(cr, facts, env, now)
+    fn mark(status: &WorkflowStatus) -> RunMark {
+        let run = status.run.as_ref();
+        RunMark {
+            run_id: run.map(|r| r.id.clone()),
+            seq: run.map_or(0, |r| r.seq),
+            stored: status
+                .conditions
+                .iter()
+                .any(|c| c.type_ == ConditionType::HistoryStored && c.status == ConditionStatus::True),
+        }
+    }
+
+    fn specs(cr: &Workflow, facts: &Facts, last: Option<&Specs>) -> Specs {
+        Specs::of(cr, facts, last)
+    }
+
+    fn plan(cr: &Workflow, specs: &Specs, facts: &Facts, env: &Env, now: Time) -> Plan<WorkflowStatus> {
+        lifecycle::plan(cr, specs, facts, env, now)
     }
 
     fn starts(
         cr: &Workflow,
+        specs: &Specs,
         accepted: &Accepted<WorkflowStatus>,
         intents: &[Intent],
-        facts: &Facts,
         env: &Env,
     ) -> Vec<Start> {
         let Some(run) = accepted.status().run.as_ref() else { return Vec::new() };
-        let Some(spec) = pinned_spec(cr, run, facts).and_then(|s| validate(&s).ok()) else { return Vec::new() };
-        intents.iter().filter_map(|intent| start(cr, accepted, run, &spec, intent, env)).collect()
+        let Some(Ok(spec)) = specs.pinned(run).map(|s| s.checked.as_ref()) else { return Vec::new() };
+        intents.iter().filter_map(|intent| start(cr, accepted, run, spec, intent, env)).collect()
     }
 
     fn records(
         cr: &Workflow,
+        specs: &Specs,
         old: Option<&WorkflowStatus>,
         accepted: &Accepted<WorkflowStatus>,
         facts: &Facts,
         env: &Env,
     ) -> Option<RecordBatch> {
-        let run = accepted.status().run.as_ref()?;
-        let written = pinned_spec(cr, run, facts);
-        let spec: Option<Valid> = written.as_ref().and_then(|s| validate(s).ok());
-        let written = written.map_or(Value::Null, |s| digest::run_affecting(&s));
-        history::Source { cr, spec: spec.as_ref(), written, facts, env }.batch(old, accepted.status())
+        history::Source { cr, spec: specs.pinned(accepted.status().run.as_ref()?), facts, env }
+            .batch(old, accepted.status())
     }
 
     fn spooled(cr: &Workflow, spool: &RevisionFact, _: &Env) -> Option<RecordBatch> {
@@ -92,16 +110,6 @@ impl Kind for WorkflowKind {
     fn poisoned(raw_status: Option<&Value>, generation: Option<i64>, message: &str, now: Time) -> Value {
         salvage::poisoned(raw_status, generation, message, now)
     }
-}
-
-/// The spec that a run is pinned to: from its revision, or the object's own while that is the same.
-fn pinned_spec(cr: &Workflow, run: &Run, facts: &Facts) -> Option<WorkflowSpec> {
-    let from_revision = facts
-        .revisions
-        .get(&run.revision)
-        .and_then(|r| r.data.get("spec"))
-        .and_then(|s| serde_json::from_value(s.clone()).ok());
-    from_revision.or_else(|| digest::same_spec(&run.digest, &cr.spec).then(|| cr.spec.clone()))
 }
 
 /// The pod of an intent. A placeholder needs no more than the names, so it can be made whatever the values are.

@@ -1,14 +1,17 @@
 //! Objects that cannot be handled: what can still be said and stored of them.
 
-use super::digest;
+use super::{digest, history::Source, specs::Spec, validate::Invalid};
 use crate::{
+    facts::Facts,
     kind::Env,
     record::{EventRow, ObjectKey, Record, RunRow},
 };
 use hearth_crds::{
     condition::{Condition, ConditionStatus, ConditionType, Reason},
     time::Time,
+    workflow::{Failure, RunPhase, StepPhase, Workflow, WorkflowStatus},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -20,8 +23,49 @@ fn time(value: &Value, path: &str) -> Option<Time> {
     value.pointer(path).and_then(|v| serde_json::from_value(v.clone()).ok())
 }
 
+const UNREADABLE: &str =
+    "the object could not be read any more when it was deleted: this is what its metadata and status said";
+
 /// The rows of an object from its metadata and raw status, when it is let go. Empty when it never had a run.
 pub(super) fn records(raw: &Value, env: &Env) -> Vec<Record> {
+    from_status(raw, env).unwrap_or_else(|| from_fields(raw, env))
+}
+
+/// All rows, when the status can be read although the object cannot: what had not ended was cancelled.
+fn from_status(raw: &Value, env: &Env) -> Option<Vec<Record>> {
+    let metadata: ObjectMeta = serde_json::from_value(raw.get("metadata")?.clone()).ok()?;
+    let mut status: WorkflowStatus = serde_json::from_value(raw.get("status")?.clone()).ok()?;
+    let deleted = metadata.deletion_timestamp.as_ref().map(|t| Time::new(t.0));
+    let run = status.run.as_mut()?;
+    if run.finished_at.is_none() {
+        let at = deleted.unwrap_or(run.started_at);
+        run.finished_at = Some(at);
+        run.seq += 1;
+        let failure = Failure {
+            step: None,
+            attempt: None,
+            reason: Reason::Poisoned,
+            exit_code: None,
+            message: UNREADABLE.into(),
+        };
+        run.failure.get_or_insert(failure);
+        for step in run.steps.iter_mut().filter(|s| !s.phase.is_terminal()) {
+            step.phase = StepPhase::Cancelled;
+            step.reason = Some(Reason::Poisoned);
+            step.finished_at = Some(at);
+        }
+        status.phase = Some(RunPhase::Cancelled);
+    }
+    let cr = Workflow { metadata, ..Workflow::default() };
+    let written = raw.get("spec").cloned().unwrap_or(Value::Null);
+    let unread = Invalid { field: "spec".into(), message: UNREADABLE.into() };
+    let spec = Spec { digest: String::new(), written, checked: Err(unread) };
+    let source = Source { cr: &cr, spec: Some(&spec), facts: &Facts::default(), env };
+    source.batch(None, &status).map(|batch| batch.records)
+}
+
+/// The row of the run alone, from the fields that can be read.
+fn from_fields(raw: &Value, env: &Env) -> Vec<Record> {
     let Some(id) = text(raw, "/status/run/id") else { return Vec::new() };
     let object = ObjectKey {
         kind: "Workflow".into(),
@@ -37,8 +81,6 @@ pub(super) fn records(raw: &Value, env: &Env) -> Vec<Record> {
         .unwrap_or(Time::from_millis(0));
     let finished_at = time(raw, "/status/run/finishedAt").or_else(|| time(raw, "/metadata/deletionTimestamp"));
     let seq = raw.pointer("/status/run/seq").and_then(Value::as_i64).unwrap_or(0).saturating_add(1);
-    let message =
-        "the object could not be read any more when it was deleted: this is what its metadata and status said";
     let event = EventRow {
         run_id: id.clone(),
         subject: "run".into(),
@@ -46,7 +88,7 @@ pub(super) fn records(raw: &Value, env: &Env) -> Vec<Record> {
         seq,
         at: finished_at.unwrap_or(started_at),
         reason: Some(Reason::Poisoned.as_str().into()),
-        message: Some(message.into()),
+        message: Some(UNREADABLE.into()),
     };
     let row = RunRow {
         id,
@@ -58,7 +100,7 @@ pub(super) fn records(raw: &Value, env: &Env) -> Vec<Record> {
         terminal: true,
         phase,
         reason: Some(Reason::Poisoned.as_str().into()),
-        message: Some(message.into()),
+        message: Some(UNREADABLE.into()),
         trigger: text(raw, "/status/run/trigger").unwrap_or_default(),
         revision: text(raw, "/status/run/revision").unwrap_or_default(),
         digest: text(raw, "/status/run/digest").unwrap_or_else(|| format!("{}:", digest::DIGEST_VERSION)),

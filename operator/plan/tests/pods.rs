@@ -1,0 +1,116 @@
+//! The pod that a step becomes: every field of the pod subset, as the kubelet gets it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails shall fail loudly"
+)]
+
+use hearth_crds::workflow::{Workflow, WorkflowStatus};
+use hearth_plan::{
+    Facts, Intent, Kind,
+    kind::{Accepted, Env, OnDelete, Start},
+    workflow::{WorkflowKind, digest::spec_digest, validate::RetryPolicy},
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+const RUN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+fn env() -> Env {
+    Env {
+        cluster_id: "cluster".into(),
+        namespace_uids: BTreeMap::new(),
+        run_as: Some(65532),
+        fence_age: Duration::from_secs(25),
+        store_name: "postgres".into(),
+        on_delete: OnDelete::Hold,
+    }
+}
+
+/// The create for the second attempt of the only step, whose first attempt failed on node n1.
+fn start(spec: &Value) -> Start {
+    let mut cr: Workflow = serde_json::from_value(json!({
+        "apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow",
+        "metadata": {"name": "demo", "namespace": "lab", "uid": "uid-a"}, "spec": spec,
+    }))
+    .unwrap();
+    let status: WorkflowStatus = serde_json::from_value(json!({
+        "phase": "Running",
+        "run": {
+            "id": RUN, "number": 1, "seq": 3, "revision": "r", "digest": spec_digest(&cr.spec), "generation": 1,
+            "trigger": "Created", "startedAt": "2026-01-01T00:00:00Z", "params": {"window": 12},
+            "steps": [{"name": "fit", "phase": "Running", "attempt": 2, "ended": [
+                {"attempt": 1, "class": "Application", "reason": "StepFailed", "node": "n1", "at": "2026-01-01T00:00:30Z"}]}],
+        },
+    }))
+    .unwrap();
+    cr.status = Some(status.clone());
+    let specs = WorkflowKind::specs(&cr, &Facts::default(), None);
+    let intent = Intent { run_id: RUN.into(), step: "fit".into(), item: 0, attempt: 2 };
+    let starts = WorkflowKind::starts(&cr, &specs, &Accepted::by_server(status), &[intent], &env());
+    starts.into_iter().next().expect("the status intends it")
+}
+
+fn yaml(start: &Start) -> String {
+    let pod = serde_yaml::to_string(start.pod()).unwrap();
+    format!("{pod}--- # the placeholder\n{}", serde_yaml::to_string(start.placeholder()).unwrap())
+}
+
+#[test]
+fn a_plain_step() {
+    insta::assert_snapshot!(yaml(&start(&json!({"steps": [{"name": "fit", "image": "example.org/fit"}]}))));
+}
+
+#[test]
+fn a_step_with_every_field_of_the_pod_subset() {
+    let spec: Value = serde_yaml::from_str(include_str!("pods/full.yaml")).unwrap();
+    insta::assert_snapshot!(yaml(&start(&spec)));
+}
+
+/// `memory` as node label values of at least that many MiB: the label must be greater than the number shown.
+#[rstest]
+#[case("80Gi", "81919")]
+#[case("1", "0")]
+#[case("1048577", "1")]
+#[case("16G", "15258")]
+#[case("500M", "476")]
+#[case("1Ti", "1048575")]
+fn gpu_memory_is_rounded_up_to_mebibytes(#[case] memory: &str, #[case] above: &str) {
+    let start =
+        start(&json!({"steps": [{"name": "fit", "image": "i", "pod": {"gpu": {"count": 1, "memory": memory}}}]}));
+    let pod = serde_json::to_value(start.pod()).unwrap();
+    let needs = pod
+        .pointer("/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms/0/matchExpressions")
+        .unwrap();
+    assert_eq!(*needs, json!([{"key": "nvidia.com/gpu.memory", "operator": "Gt", "values": [above]}]));
+}
+
+#[rstest]
+#[case(json!({}))]
+#[case(json!({"count": 0, "product": "NVIDIA-H200", "memory": "80Gi"}))]
+fn no_gpus_render_nothing(#[case] gpu: Value) {
+    let start = start(&json!({"steps": [{"name": "fit", "image": "i", "pod": {"gpu": gpu}}]}));
+    let spec = start.pod().spec.as_ref().unwrap();
+    assert!(spec.node_selector.is_none() && spec.affinity.is_none() && spec.tolerations.is_none());
+    assert!(spec.containers[0].resources.is_none());
+}
+
+#[test]
+fn the_pause_grows_by_its_factor_up_to_its_limit() {
+    let policy = RetryPolicy {
+        limit: 9,
+        base: Duration::from_secs(5),
+        factor: 2,
+        max: Duration::from_secs(60),
+        exit_codes: BTreeSet::new(),
+        avoid_node: false,
+    };
+    let pauses: Vec<u64> = [0, 1, 2, 3, 4, 5, u32::MAX].map(|n| policy.pause(n).as_secs()).into();
+    assert_eq!(pauses, [5, 5, 10, 20, 40, 60, 60]);
+}

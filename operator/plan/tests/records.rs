@@ -1,0 +1,83 @@
+//! Rows that depend on what pods say beside their end.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails shall fail loudly"
+)]
+
+use hearth_crds::workflow::{Workflow, WorkflowStatus};
+use hearth_plan::{
+    Facts, Kind, Record,
+    facts::{ContainerFact, PodFact, PodPhase},
+    kind::{Accepted, Env, OnDelete},
+    workflow::{WorkflowKind, digest::pod_name},
+};
+use std::{collections::BTreeMap, time::Duration};
+
+const RUN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+fn env() -> Env {
+    Env {
+        cluster_id: "cluster".into(),
+        namespace_uids: BTreeMap::new(),
+        run_as: Some(65532),
+        fence_age: Duration::from_secs(25),
+        store_name: "postgres".into(),
+        on_delete: OnDelete::Hold,
+    }
+}
+
+/// A run whose step `fit` is at its second attempt.
+fn second_attempt() -> Workflow {
+    serde_yaml::from_str(&format!(
+        "{{apiVersion: hearth.dev/v1alpha1, kind: Workflow, metadata: {{name: demo, namespace: lab, uid: uid-a}},
+           spec: {{steps: [{{name: fit, image: example.org/fit}}]}},
+           status: {{phase: Running, run: {{id: {RUN}, number: 1, seq: 3, revision: r, digest: 'v1:0', generation: 1, trigger: Created,
+             startedAt: '2026-01-01T00:00:00Z', steps: [{{name: fit, phase: Running, attempt: 2, since: '2026-01-01T00:01:00Z',
+               ended: [{{attempt: 1, class: Application, reason: StepFailed, exitCode: 1, at: '2026-01-01T00:00:30Z'}}]}}]}}}}}}"
+    ))
+    .unwrap()
+}
+
+fn pod(attempt: u32, image: &str) -> (String, PodFact) {
+    let name = pod_name("demo", "uid-a", RUN, "fit", attempt);
+    let fact = PodFact {
+        name: name.clone(),
+        uid: format!("pod-{attempt}"),
+        owned: true,
+        phase: PodPhase::Running,
+        container: ContainerFact::Running { at: None },
+        image_id: Some(image.into()),
+        ..PodFact::default()
+    };
+    (name, fact)
+}
+
+fn drifts(first: &str, second: &str) -> Vec<String> {
+    let cr = second_attempt();
+    let status: WorkflowStatus = cr.status.clone().unwrap();
+    let facts = Facts { pods: [pod(1, first), pod(2, second)].into(), ..Facts::default() };
+    let specs = WorkflowKind::specs(&cr, &facts, None);
+    let batch = WorkflowKind::records(&cr, &specs, None, &Accepted::by_server(status), &facts, &env()).unwrap();
+    batch
+        .records
+        .into_iter()
+        .filter_map(|r| match r {
+            Record::Event(e) if e.transition == "ImageDrift" => Some(format!("{}: {}", e.subject, e.message.unwrap())),
+            Record::Event(_) | Record::Run(_) | Record::Step(_) => None,
+        })
+        .collect()
+}
+
+#[test]
+fn an_attempt_that_ran_another_image_is_warned_of() {
+    assert_eq!(
+        drifts("fit@sha256:aa", "fit@sha256:bb"),
+        [
+            "step/fit/2: an earlier attempt ran fit@sha256:aa, this one fit@sha256:bb: name the image by its digest to keep it the same"
+        ]
+    );
+    assert!(drifts("fit@sha256:aa", "fit@sha256:aa").is_empty());
+}
