@@ -2,7 +2,7 @@
 
 use crate::{
     cache::{Cache, Seen, rv_of},
-    memory::{Memory, good},
+    memory::{Memory, Sight, good},
     pass::{Breakage, Pass, Went, mark, poison_patch},
     server::{Actor, Key, Server, Write},
     wire::{Sent, Wire},
@@ -145,10 +145,9 @@ impl<K: Kind> Driver<K> {
         if self.clear_up(key, &uid, wire) {
             self.again(key, wire.now.after(UNWATCHED));
         }
-        let facts = self.memory.facts(&self.cache, key, &uid);
-        let specs = self.memory.specs(&cr, &facts);
-        self.memory.own(&uid).specs = Some(specs.clone());
-        self.passes.insert(key.clone(), Pass::begin(self.actor(), key, cr, facts, specs, env, wire.now, self.breakage));
+        let sight = self.memory.sight(&self.cache, key, cr);
+        self.memory.own(&uid).specs = Some(sight.specs.clone());
+        self.passes.insert(key.clone(), Pass::begin(self.actor(), key, sight, env, wire.now, self.breakage));
         Went::On
     }
 
@@ -278,22 +277,18 @@ impl<K: Kind> Driver<K> {
     /// What a pass for that object would decide now, and the status it starts from.
     #[must_use]
     pub fn preview(&self, key: &Key, env: &Arc<Env>, now: Time) -> Option<Pass<K>> {
-        let memory = &self.memory;
-        let cr = memory.newest(good(&self.cache, key)?);
-        let uid = cr.uid().unwrap_or_default();
-        let facts = memory.facts(&self.cache, key, &uid);
-        let specs = memory.specs(&cr, &facts);
-        Some(Pass::begin(self.actor(), key, cr, facts, specs, env, now, Breakage::None))
+        Some(Pass::begin(self.actor(), key, self.sight(key)?, env, now, Breakage::None))
     }
 
     /// The facts that a pass for that object would see now, with the object.
     #[must_use]
     pub fn look(&self, key: &Key) -> Option<(Arc<K::Cr>, hearth_plan::Facts)> {
-        let memory = &self.memory;
-        let cr = memory.newest(good(&self.cache, key)?);
-        let uid = cr.uid().unwrap_or_default();
-        let facts = memory.facts(&self.cache, key, &uid);
-        Some((cr, facts))
+        self.sight(key).map(|sight| (sight.cr, sight.facts))
+    }
+
+    fn sight(&self, key: &Key) -> Option<Sight<K>> {
+        let cr = self.memory.newest(good(&self.cache, key)?);
+        Some(self.memory.sight(&self.cache, key, cr))
     }
 
     /// How far its newest state of an object is behind the server's.

@@ -61,6 +61,16 @@ impl<K: Kind> Default for Own<K> {
     }
 }
 
+/// What a pass starts from.
+pub struct Sight<K: Kind> {
+    /// The object.
+    pub cr: Arc<K::Cr>,
+    /// What is known beside it.
+    pub facts: Facts,
+    /// Its specs, checked.
+    pub specs: Arc<K::Specs>,
+}
+
 /// The memory of a process.
 pub struct Memory<K: Kind> {
     own: BTreeMap<String, Own<K>>,
@@ -120,11 +130,14 @@ impl<K: Kind> Memory<K> {
         }
     }
 
-    /// The specs of an object, checked; those of the last pass are taken over.
+    /// What a pass over the object would start from; checked specs of the last pass are taken over.
     #[must_use]
-    pub fn specs(&self, cr: &K::Cr, facts: &Facts) -> Arc<K::Specs> {
-        let last = self.own.get(&cr.uid().unwrap_or_default()).and_then(|own| own.specs.as_deref());
-        Arc::new(K::specs(cr, facts, last))
+    pub fn sight(&self, cache: &Cache<K>, key: &Key, cr: Arc<K::Cr>) -> Sight<K> {
+        let uid = cr.uid().unwrap_or_default();
+        let facts = self.facts(cache, key, &uid);
+        let last = self.own.get(&uid).and_then(|own| own.specs.as_deref());
+        let specs = Arc::new(K::specs(&cr, &facts, last));
+        Sight { cr, facts, specs }
     }
 
     /// Notes a pod that the server showed.

@@ -1,7 +1,7 @@
 //! One pass of the driver, in the order of protocol.md, one write at a time.
 
 use crate::{
-    memory::Memory,
+    memory::{Memory, Sight},
     server::{Actor, ApiError, Key, Reply, Write, is_fence},
     trim::controller_of,
     wire::{Sent, Wire},
@@ -81,9 +81,7 @@ impl<K: Kind> Pass<K> {
     pub fn begin(
         actor: Actor,
         key: &Key,
-        cr: Arc<K::Cr>,
-        facts: Facts,
-        specs: Arc<K::Specs>,
+        Sight { cr, facts, specs }: Sight<K>,
         env: &Arc<Env>,
         now: hearth_crds::time::Time,
         breakage: Breakage,
