@@ -44,6 +44,8 @@ pub enum ConditionType {
     Suspended,
     /// The spec changed while a run is under way; a run of it follows.
     ChangePending,
+    /// The last run of a template did not succeed.
+    LastRunFailed,
     /// The record of the last run is in the history store.
     HistoryStored,
 }
@@ -124,6 +126,12 @@ pub enum Reason {
     NeedFailed,
     /// `when` was false.
     WhenFalse,
+    /// A step ended otherwise than `after` asks.
+    OutcomeUnmet,
+    /// It succeeded in an earlier run, whose outputs are taken over.
+    Reused,
+    /// The object is a template: it runs when it is asked to.
+    Template,
     /// Another step failed and `failFast` is true.
     FailFast,
     /// The results are longer than 8 KiB.
@@ -183,6 +191,9 @@ impl Reason {
             Self::ExpressionFailed => "ExpressionFailed",
             Self::NeedFailed => "NeedFailed",
             Self::WhenFalse => "WhenFalse",
+            Self::OutcomeUnmet => "OutcomeUnmet",
+            Self::Reused => "Reused",
+            Self::Template => "Template",
             Self::FailFast => "FailFast",
             Self::ResultsTooLong => "ResultsTooLong",
             Self::Deleted => "Deleted",

@@ -62,6 +62,9 @@ pub struct WorkflowSpec {
     /// pod settings of every step; a step's own settings win, field by field. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodSubset>,
+    /// runPolicy: OnChange runs each spec once, as soon as it is applied; Manual makes a template that runs only when rerun.token changes. Default: OnChange.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_policy: Option<RunPolicy>,
     /// parallelism: the most pods of a run at one time. Default: 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]
@@ -82,7 +85,7 @@ pub struct WorkflowSpec {
     /// suspend: true starts no new step and no new run; running pods finish. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
-    /// rerun: a new token starts one more run of the spec as it is.
+    /// rerun: a new token starts one more run of the spec as it is, whole or from where the last one failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rerun: Option<Rerun>,
     /// cancel: stops the run with this id, and no other.
@@ -133,6 +136,10 @@ pub struct Step {
     #[schemars(length(max = 128), inner(length(max = 52)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub needs: Vec<String>,
+    /// after: steps that must have ended in one of the listed phases first, for example `{fit: [Failed, Skipped]}` to clean up. Such a step need not be listed in needs. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 128))]
+    pub after: BTreeMap<String, StepEnds>,
     /// when: a true-or-false expression; false skips the step, for example `${params.window > 6}`. Default: true.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1100))]
@@ -234,6 +241,39 @@ pub struct Backoff {
     pub max: Option<DurationText>,
 }
 
+/// When runs start by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
+pub enum RunPolicy {
+    /// One run of each spec that is applied.
+    OnChange,
+    /// Only when asked: the object is a template.
+    Manual,
+}
+
+/// Ends of a step that another one waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct StepEnds(
+    #[schemars(length(min = 1, max = 4))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub Vec<StepEnd>,
+);
+
+/// How a step can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
+pub enum StepEnd {
+    /// It did its work.
+    Succeeded,
+    /// It failed for good.
+    Failed,
+    /// It never started.
+    Skipped,
+    /// It was stopped.
+    Cancelled,
+}
+
 /// Asks for one more run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -241,6 +281,19 @@ pub struct Rerun {
     /// token: any text; each change of it starts one run. The one that a new object is created with is noted, not obeyed.
     #[schemars(length(min = 1, max = 128))]
     pub token: String,
+    /// from: Start runs every step again; Failed takes over the steps that succeeded when the last run of the same spec did not, and runs the others. Default: Start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<RerunFrom>,
+}
+
+/// Where one more run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
+pub enum RerunFrom {
+    /// With the first steps.
+    Start,
+    /// With what failed, was stopped or never started.
+    Failed,
 }
 
 /// Stops one run.

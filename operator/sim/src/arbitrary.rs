@@ -26,6 +26,7 @@ pub struct Story {
 #[derive(Clone, Debug)]
 struct StepPlan {
     needs: u8,
+    after: Option<u8>,
     when: Option<bool>,
     retry: Option<u32>,
     timeout: bool,
@@ -37,14 +38,16 @@ fn step_plan() -> impl Strategy<Value = StepPlan> {
     (
         any::<u8>(),
         any::<u8>(),
+        prop::option::weighted(0.2, 1u8..16),
         prop::option::weighted(0.2, any::<bool>()),
         prop::option::weighted(0.5, 0u32..3),
         prop::bool::weighted(0.2),
         any::<bool>(),
         any::<bool>(),
     )
-        .prop_map(|(a, b, when, retry, timeout, output, reads)| StepPlan {
+        .prop_map(|(a, b, after, when, retry, timeout, output, reads)| StepPlan {
             needs: a & b,
+            after,
             when,
             retry,
             timeout,
@@ -57,20 +60,33 @@ fn name(i: usize) -> String {
     format!("s{i}")
 }
 
+/// Some of the four ends of a step; a failure alone never comes to its turn with `failFast`.
+fn step_ends(bits: u8, fail_fast: bool) -> Vec<&'static str> {
+    let bits = if fail_fast { bits | 4 } else { bits };
+    let all = ["Succeeded", "Failed", "Skipped", "Cancelled"];
+    all.into_iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, end)| end).collect()
+}
+
 fn build(plans: &[StepPlan], parallelism: u32, fail_fast: bool) -> Value {
     let mut steps = Vec::new();
     let mut sure: Vec<bool> = Vec::new();
     for (i, plan) in plans.iter().enumerate() {
         let needs: Vec<usize> = (0..i).filter(|j| plan.needs >> (j % 8) & 1 == 1).collect();
-        let always = plan.when.is_none() && needs.iter().all(|j| sure.get(*j).copied().unwrap_or(false));
+        let after = plan.after.zip(needs.first()).map(|(ends, j)| (*j, step_ends(ends, fail_fast)));
+        let always =
+            plan.when.is_none() && after.is_none() && needs.iter().all(|j| sure.get(*j).copied().unwrap_or(false));
         sure.push(always);
         let reads = needs
             .iter()
+            .filter(|j| after.as_ref().is_none_or(|(k, _)| k != *j))
             .find(|j| plan.reads && sure.get(**j) == Some(&true) && plans.get(**j).is_some_and(|p| p.output));
         let mut step = json!({"name": name(i), "needs": needs.iter().map(|j| name(*j)).collect::<Vec<_>>(), "image": "example.org/step:1", "command": ["/step"]});
         let mut set = |field: &str, value: Value| drop(step.as_object_mut().map(|s| s.insert(field.to_owned(), value)));
         if let Some(when) = plan.when {
             set("when", json!(if when { "${params.window > 6}" } else { "${params.window < 6}" }));
+        }
+        if let Some((j, ends)) = after {
+            set("after", json!({name(j): ends}));
         }
         if let Some(limit) = plan.retry {
             set("retry", json!({"limit": limit, "backoff": {"base": "3s", "factor": 2, "max": "10s"}}));

@@ -230,7 +230,14 @@ fn advice(reason: Reason) -> Option<&'static str> {
         | Reason::Suspended
         | Reason::SpecChanged
         | Reason::ImageDrift => None,
-        Reason::Accepted | Reason::Running | Reason::Completed | Reason::WhenFalse | Reason::Healthy => None,
+        Reason::Accepted
+        | Reason::Running
+        | Reason::Completed
+        | Reason::WhenFalse
+        | Reason::OutcomeUnmet
+        | Reason::Reused
+        | Reason::Template
+        | Reason::Healthy => None,
         Reason::Stored | Reason::Pending | Reason::Backlog | Reason::SpoolFull | Reason::Poisoned => None,
     }
 }

@@ -73,6 +73,8 @@ pub struct Situation {
     pub backlog: Option<String>,
     /// Something has run.
     pub working: bool,
+    /// The object runs only when asked.
+    pub template: bool,
     /// Steps of the spec, when it can be read.
     pub steps: Option<usize>,
 }
@@ -114,7 +116,7 @@ pub fn describe(
 
 fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Said> {
     use ConditionStatus::{False, True, Unknown};
-    use ConditionType::{ChangePending, HistoryStored, Ready, Reconciling, Stalled, Suspended};
+    use ConditionType::{ChangePending, HistoryStored, LastRunFailed, Ready, Reconciling, Stalled, Suspended};
     let active = status.run.as_ref().is_some_and(|r| r.finished_at.is_none());
     let mut said: Vec<Said> = Vec::new();
     let mut add = |kind, status, reason, message: &str| said.push((kind, status, reason, message.to_owned()));
@@ -124,6 +126,16 @@ fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Sa
             add(Stalled, True, Reason::InvalidSpec, message);
         }
         Some(_) | None => match (&status.run, status.phase) {
+            (run, phase) if situation.template && !active => {
+                let text = "a template: it runs when spec.rerun.token changes";
+                add(Ready, True, Reason::Template, text);
+                if let (Some(run), Some(RunPhase::Failed | RunPhase::Cancelled)) = (run, phase) {
+                    let failure = run.failure.as_ref();
+                    let reason = failure.map(|f| f.reason).or(run.stop).unwrap_or(Reason::StepFailed);
+                    let text = failure.map_or("the last run was stopped", |f| f.message.as_str());
+                    add(LastRunFailed, True, reason, text);
+                }
+            }
             (Some(run), Some(phase)) if phase.is_terminal() => ended(run, phase, &mut add),
             (Some(run), _) => under_way(run, situation, notes, &mut add),
             (None, _) if situation.suspended => add(

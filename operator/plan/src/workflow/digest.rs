@@ -10,10 +10,10 @@ use serde_json::Value;
 /// The version that new digests are made in.
 pub const DIGEST_VERSION: &str = "v1";
 
-/// The run-affecting fields of a spec as the user wrote them: all but the day-2 fields.
+/// The run-affecting fields of a spec as the user wrote them: all but the day-2 fields and when runs start.
 #[must_use]
 pub fn run_affecting(spec: &WorkflowSpec) -> Value {
-    let pinned = WorkflowSpec { suspend: None, rerun: None, cancel: None, ..spec.clone() };
+    let pinned = WorkflowSpec { run_policy: None, suspend: None, rerun: None, cancel: None, ..spec.clone() };
     serde_json::to_value(pinned).unwrap_or(Value::Null)
 }
 

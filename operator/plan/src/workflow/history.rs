@@ -111,6 +111,9 @@ impl Source<'_> {
                 phase: status.phase.as_str().into(),
                 terminal: true,
                 reason: word(status.reason),
+                message: (status.reason == Some(Reason::Reused))
+                    .then(|| "it succeeded in an earlier run, whose outputs are taken over".to_owned()),
+                outputs: outputs(None, status, true),
                 finished_at: status.finished_at,
                 ..empty_row(run, &status.name, 0)
             };

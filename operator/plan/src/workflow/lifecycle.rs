@@ -18,7 +18,9 @@ use hearth_crds::{
     condition::{ConditionStatus, ConditionType, Reason},
     label,
     time::Time,
-    workflow::{Failure, LastRun, Run, RunPhase, StepPhase, Trigger, Workflow, WorkflowStatus},
+    workflow::{
+        Failure, LastRun, RerunFrom, Run, RunPhase, RunPolicy, StepPhase, StepStatus, Trigger, Workflow, WorkflowStatus,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -147,7 +149,8 @@ impl Work<'_> {
 
     fn change_pending(&mut self, run: &Run) {
         let token = self.cr.spec.rerun.as_ref().map(|r| r.token.clone());
-        self.situation.change_pending = match (&self.specs.current.checked, !self.specs.is_current(run)) {
+        let changed = !self.specs.is_current(run) && !self.is_template();
+        self.situation.change_pending = match (&self.specs.current.checked, changed) {
             (Err(e), true) => Some(format!("the changed spec will not run: {e}")),
             (Ok(_), true) => {
                 Some("the spec changed: a run of it follows when this one has ended (cancel.run ends it now)".into())
@@ -332,6 +335,7 @@ impl Work<'_> {
         if first_look {
             self.next.rerun_token.clone_from(&token);
         }
+        self.situation.template = self.is_template();
         let Some(trigger) = self.trigger(token.as_deref()) else {
             if let Err(e) = &self.specs.current.checked {
                 self.situation.invalid = Some(e.to_string());
@@ -352,12 +356,30 @@ impl Work<'_> {
         self.start(trigger, valid, token);
     }
 
+    fn is_template(&self) -> bool {
+        self.cr.spec.run_policy == Some(RunPolicy::Manual)
+    }
+
     fn trigger(&self, token: Option<&str>) -> Option<Trigger> {
+        let asked = token.is_some() && token != self.next.rerun_token.as_deref();
         match &self.next.run {
+            _ if self.is_template() => asked.then_some(Trigger::Rerun),
             None => Some(Trigger::Created),
             Some(run) if !self.specs.is_current(run) => Some(Trigger::Changed),
-            Some(_) if token.is_some() && token != self.next.rerun_token.as_deref() => Some(Trigger::Rerun),
-            Some(_) => None,
+            Some(_) => asked.then_some(Trigger::Rerun),
+        }
+    }
+
+    /// Steps of the last run that the next one takes over: those that succeeded, when a run of the same spec did not.
+    fn taken_over(&self, trigger: Trigger) -> Vec<StepStatus> {
+        let from_failed = self.cr.spec.rerun.as_ref().is_some_and(|r| r.from == Some(RerunFrom::Failed));
+        let last = self.next.run.as_ref().filter(|run| self.specs.is_current(run));
+        match (trigger, last, self.next.phase) {
+            (Trigger::Rerun, Some(run), Some(RunPhase::Failed | RunPhase::Cancelled)) if from_failed => {
+                let done = run.steps.iter().filter(|s| s.phase == StepPhase::Succeeded);
+                done.map(|s| machine::taken_over(s, self.now)).collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -400,6 +422,7 @@ impl Work<'_> {
                 Reason::Accepted,
             ));
         }
+        let steps = self.taken_over(trigger);
         let number = self.next.run.as_ref().map_or(0, |r| r.number) + 1;
         if let (Some(run), Some(phase)) = (self.next.run.take(), self.next.phase) {
             self.next.last_run = Some(LastRun {
@@ -427,7 +450,7 @@ impl Work<'_> {
             stop: None,
             failure: None,
             results: BTreeMap::new(),
-            steps: Vec::new(),
+            steps,
         };
         self.next.phase = None;
         self.pass(run, spec, false);
@@ -595,6 +618,7 @@ fn bare(run: &Run) -> Valid {
     let step = |name: &str| ValidStep {
         name: name.to_owned(),
         needs: Vec::new(),
+        after: BTreeMap::new(),
         when: None,
         image: String::new(),
         command: Vec::new(),

@@ -22,7 +22,7 @@ use crate::{
 use hearth_crds::{
     condition::Reason,
     time::Time,
-    workflow::{AttemptEnd, Failure, FailureClass, Run, StepPhase, StepStatus},
+    workflow::{AttemptEnd, Failure, FailureClass, Run, StepEnd, StepPhase, StepStatus},
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
@@ -567,9 +567,7 @@ impl Pass<'_> {
             }
             match needs(run, step) {
                 Needs::Open => {}
-                Needs::Failed => {
-                    run.steps.push(never_started(&step.name, StepPhase::Skipped, Reason::NeedFailed, self.now))
-                }
+                Needs::Unmet(reason) => run.steps.push(never_started(&step.name, StepPhase::Skipped, reason, self.now)),
                 Needs::Met => match step.when.as_ref().map(|w| w.render_condition(&values(run))) {
                     None | Some(Ok(true)) => {}
                     Some(Ok(false)) => {
@@ -674,17 +672,23 @@ enum Needs {
     Open,
     /// All ended well.
     Met,
-    /// One did not.
-    Failed,
+    /// One ended otherwise than it must; why the step is skipped.
+    Unmet(Reason),
 }
 
-/// Skipped by its own `when` is a good end; skipped for another reason is not.
+/// Skipped by its own `when` is a good end; skipped for another reason is not. What `after` lists is met to the letter.
 fn needs(run: &Run, step: &ValidStep) -> Needs {
     let mut all = Needs::Met;
     for need in &step.needs {
         match run.steps.iter().find(|s| s.name == *need) {
             Some(s) if !s.phase.is_terminal() => all = Needs::Open,
             None => all = Needs::Open,
+            Some(s) if step.after.contains_key(need) => {
+                let met = end_of(s.phase).zip(step.after.get(need)).is_some_and(|(end, wanted)| wanted.contains(&end));
+                if !met {
+                    return Needs::Unmet(Reason::OutcomeUnmet);
+                }
+            }
             Some(s) => match s.phase {
                 StepPhase::Succeeded => {}
                 StepPhase::Skipped if s.reason == Some(Reason::WhenFalse) => {}
@@ -692,11 +696,26 @@ fn needs(run: &Run, step: &ValidStep) -> Needs {
                 | StepPhase::Failed
                 | StepPhase::Cancelled
                 | StepPhase::Running
-                | StepPhase::Waiting => return Needs::Failed,
+                | StepPhase::Waiting => return Needs::Unmet(Reason::NeedFailed),
             },
         }
     }
     all
+}
+
+fn end_of(phase: StepPhase) -> Option<StepEnd> {
+    match phase {
+        StepPhase::Succeeded => Some(StepEnd::Succeeded),
+        StepPhase::Failed => Some(StepEnd::Failed),
+        StepPhase::Skipped => Some(StepEnd::Skipped),
+        StepPhase::Cancelled => Some(StepEnd::Cancelled),
+        StepPhase::Running | StepPhase::Waiting => None,
+    }
+}
+
+/// A step that succeeded in an earlier run, as a later one takes it over.
+pub fn taken_over(from: &StepStatus, now: Time) -> StepStatus {
+    StepStatus { outputs: from.outputs.clone(), ..never_started(&from.name, StepPhase::Succeeded, Reason::Reused, now) }
 }
 
 fn never_started(name: &str, phase: StepPhase, reason: Reason, now: Time) -> StepStatus {

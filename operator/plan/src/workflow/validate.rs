@@ -7,7 +7,7 @@ use hearth_crds::{
     json::{Json, ValueType, type_name},
     name::is_dns_label,
     pod::{EnvSource, EnvVar, PodSubset},
-    workflow::{Logs, MAX_STEPS, Param, Retry, Step, WorkflowSpec},
+    workflow::{Logs, MAX_STEPS, Param, Retry, Step, StepEnd, StepEnds, WorkflowSpec},
 };
 use serde_json::{Map, Value};
 use std::{
@@ -60,8 +60,10 @@ pub struct Valid {
 pub struct ValidStep {
     /// Name.
     pub name: String,
-    /// Steps that must end well first.
+    /// Steps that must have ended first.
     pub needs: Vec<String>,
+    /// Ends that are asked of some of them; the others must end well.
+    pub after: BTreeMap<String, BTreeSet<StepEnd>>,
     /// Condition.
     pub when: Option<Checked>,
     /// Image as written.
@@ -136,13 +138,13 @@ pub fn validate(spec: &WorkflowSpec) -> Result<Valid, Invalid> {
     let params = params(&spec.params)?;
     names(spec)?;
     let order = topological(&spec.steps)?;
-    let ancestors = ancestors(&spec.steps, &order);
+    let before = before(&spec.steps, &order);
     let mut steps = Vec::with_capacity(order.len());
     for index in &order {
         let Some(step) = spec.steps.get(*index) else { continue };
-        steps.push(valid_step(spec, step, ancestors.get(step.name.as_str()))?);
+        steps.push(valid_step(spec, step, &before)?);
     }
-    let results = results(spec)?;
+    let results = results(spec, &before)?;
     keep_outputs(&mut steps, &results);
     Ok(Valid {
         params,
@@ -241,17 +243,24 @@ fn names(spec: &WorkflowSpec) -> Result<(), Invalid> {
         }
     }
     for step in &spec.steps {
-        for need in &step.needs {
+        let needs = step.needs.iter().map(|need| ("needs", need));
+        for (field, need) in needs.chain(step.after.keys().map(|need| ("after", need))) {
             if !known.contains(need.as_str()) {
                 let all = spec.steps.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
                 return invalid(
-                    format!("spec.steps[{}].needs", step.name),
+                    format!("spec.steps[{}].{field}", step.name),
                     format!("there is no step named {need}: the steps are {all}"),
                 );
             }
         }
     }
     Ok(())
+}
+
+/// Every step that must have ended before that one starts.
+fn needs(step: &Step) -> impl Iterator<Item = &str> {
+    let implied = step.after.keys().filter(|name| !step.needs.contains(name));
+    step.needs.iter().chain(implied).map(String::as_str)
 }
 
 /// Kahn's algorithm, stable in the order of the spec.
@@ -262,7 +271,7 @@ fn topological(steps: &[Step]) -> Result<Vec<usize>, Invalid> {
         let next = steps
             .iter()
             .enumerate()
-            .find(|(_, s)| !done.contains(s.name.as_str()) && s.needs.iter().all(|n| done.contains(n.as_str())));
+            .find(|(_, s)| !done.contains(s.name.as_str()) && needs(s).all(|n| done.contains(n)));
         let Some((index, step)) = next else {
             let cycle = cycle(steps, &done);
             return invalid(
@@ -288,17 +297,35 @@ fn cycle<'a>(steps: &'a [Step], done: &BTreeSet<&str>) -> Vec<&'a str> {
             return circle;
         }
         path.push(&step.name);
-        at = step.needs.iter().find_map(|n| open(n));
+        at = needs(step).find_map(open);
     }
     path
 }
 
-fn ancestors<'a>(steps: &'a [Step], order: &[usize]) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
-    let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+/// What is known of the others when a step starts.
+#[derive(Default)]
+struct Before<'a> {
+    /// They have ended.
+    ended: BTreeSet<&'a str>,
+    /// They have ended well: they succeeded, or their `when` was false.
+    well: BTreeSet<&'a str>,
+    /// The step may be left out though nothing failed, since it waits for an end that need not come.
+    optional: bool,
+}
+
+fn before<'a>(steps: &'a [Step], order: &[usize]) -> BTreeMap<&'a str, Before<'a>> {
+    let mut all: BTreeMap<&str, Before<'_>> = BTreeMap::new();
     for step in order.iter().filter_map(|i| steps.get(*i)) {
-        let mut mine: BTreeSet<&str> = step.needs.iter().map(String::as_str).collect();
-        for need in &step.needs {
-            mine.extend(all.get(need.as_str()).into_iter().flatten());
+        let mut mine = Before { optional: !step.after.is_empty(), ..Before::default() };
+        for need in needs(step) {
+            mine.ended.insert(need);
+            let theirs = all.get(need);
+            mine.ended.extend(theirs.iter().flat_map(|b| &b.ended));
+            if step.after.get(need).is_none_or(|ends| ends.0 == [StepEnd::Succeeded]) {
+                mine.well.insert(need);
+                mine.well.extend(theirs.iter().flat_map(|b| &b.well));
+                mine.optional |= theirs.is_some_and(|b| b.optional);
+            }
         }
         all.insert(&step.name, mine);
     }
@@ -316,20 +343,34 @@ fn expr_type(of: ValueType) -> Type {
     }
 }
 
-/// What expressions may read: all params, and the steps in `ended`.
-fn expr_env(spec: &WorkflowSpec, ended: impl Fn(&str) -> bool) -> Env {
+/// Whether a step has ended where an expression is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Not for certain.
+    Open,
+    /// Somehow: its outputs may be null.
+    Somehow,
+    /// Well: its outputs are null only when its `when` was false.
+    Well,
+}
+
+/// What expressions may read: all params, and the steps that have ended.
+fn expr_env(spec: &WorkflowSpec, ended: impl Fn(&str) -> Ended) -> Env {
     let mut env = Env::new();
     for param in &spec.params {
         env = env.param(&param.name, expr_type(param.type_.unwrap_or(ValueType::String)));
     }
     for step in &spec.steps {
-        env = if ended(&step.name) {
+        env = if ended(&step.name) != Ended::Open {
             let outputs = step
                 .outputs
                 .iter()
                 .map(|o| (o.name.clone(), expr_type(o.type_.unwrap_or(ValueType::String))))
                 .collect();
-            env.step(&step.name, StepType { outputs, may_be_skipped: step.when.is_some() })
+            env.step(
+                &step.name,
+                StepType { outputs, may_be_skipped: step.when.is_some() || ended(&step.name) == Ended::Somehow },
+            )
         } else {
             env.step_not_needed(&step.name)
         };
@@ -337,9 +378,15 @@ fn expr_env(spec: &WorkflowSpec, ended: impl Fn(&str) -> bool) -> Env {
     env
 }
 
-fn valid_step(spec: &WorkflowSpec, step: &Step, ancestors: Option<&BTreeSet<&str>>) -> Result<ValidStep, Invalid> {
+fn valid_step(spec: &WorkflowSpec, step: &Step, before: &BTreeMap<&str, Before<'_>>) -> Result<ValidStep, Invalid> {
     let at = |field: &str| format!("spec.steps[{}].{field}", step.name);
-    let env = expr_env(spec, |name| ancestors.is_some_and(|a| a.contains(name)));
+    let before = before.get(step.name.as_str());
+    let env = expr_env(spec, |name| match before {
+        Some(b) if b.well.contains(name) => Ended::Well,
+        Some(b) if b.ended.contains(name) => Ended::Somehow,
+        Some(_) | None => Ended::Open,
+    });
+    let after = after(spec, step)?;
     let Some(image) = step.image.as_ref().or(spec.image.as_ref()) else {
         return invalid(at("image"), "there is no image: set it here, or spec.image for all steps");
     };
@@ -362,7 +409,8 @@ fn valid_step(spec: &WorkflowSpec, step: &Step, ancestors: Option<&BTreeSet<&str
     }
     Ok(ValidStep {
         name: step.name.clone(),
-        needs: step.needs.clone(),
+        needs: needs(step).map(str::to_owned).collect(),
+        after,
         when: step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(&env))).transpose()?,
         image: image.clone(),
         command: texts(&at("command"), &step.command, &env)?,
@@ -375,6 +423,24 @@ fn valid_step(spec: &WorkflowSpec, step: &Step, ancestors: Option<&BTreeSet<&str
         kept: BTreeSet::new(),
         keep_log: matches!(step.logs, Some(Logs::Keep)),
     })
+}
+
+fn after(spec: &WorkflowSpec, step: &Step) -> Result<BTreeMap<String, BTreeSet<StepEnd>>, Invalid> {
+    let mut after = BTreeMap::new();
+    for (need, StepEnds(ends)) in &step.after {
+        let field = || format!("spec.steps[{}].after.{need}", step.name);
+        if ends.is_empty() {
+            return invalid(field(), "lists no phase: name at least one of Succeeded, Failed, Skipped, Cancelled");
+        }
+        if ends.iter().all(|e| *e == StepEnd::Failed) && spec.fail_fast == Some(true) {
+            return invalid(
+                field(),
+                "waits for a failure, but spec.failFast ends the run before this step could start: set failFast to false",
+            );
+        }
+        after.insert(need.clone(), ends.iter().copied().collect());
+    }
+    Ok(after)
 }
 
 fn check(
@@ -424,8 +490,9 @@ fn retry(field: &str, retry: Option<&Retry>) -> Result<RetryPolicy, Invalid> {
     })
 }
 
-fn results(spec: &WorkflowSpec) -> Result<BTreeMap<String, Checked>, Invalid> {
-    let env = expr_env(spec, |_| true);
+fn results(spec: &WorkflowSpec, before: &BTreeMap<&str, Before<'_>>) -> Result<BTreeMap<String, Checked>, Invalid> {
+    let optional = |name: &str| before.get(name).is_some_and(|b| b.optional);
+    let env = expr_env(spec, |name| if optional(name) { Ended::Somehow } else { Ended::Well });
     spec.results
         .iter()
         .map(|(name, text)| Ok((name.clone(), check(&format!("spec.results.{name}"), &text.0, |t| t.check(&env))?)))
