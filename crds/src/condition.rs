@@ -130,6 +130,10 @@ pub enum Reason {
     OutcomeUnmet,
     /// It succeeded in an earlier run, whose outputs are taken over.
     Reused,
+    /// A step waits until somebody approves it.
+    WaitingForApproval,
+    /// Somebody approved it.
+    Approved,
     /// The object is a template: it runs when it is asked to.
     Template,
     /// Another step failed and `failFast` is true.
@@ -193,6 +197,8 @@ impl Reason {
             Self::WhenFalse => "WhenFalse",
             Self::OutcomeUnmet => "OutcomeUnmet",
             Self::Reused => "Reused",
+            Self::WaitingForApproval => "WaitingForApproval",
+            Self::Approved => "Approved",
             Self::Template => "Template",
             Self::FailFast => "FailFast",
             Self::ResultsTooLong => "ResultsTooLong",

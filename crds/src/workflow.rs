@@ -91,6 +91,11 @@ pub struct WorkflowSpec {
     /// cancel: stops the run with this id, and no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel: Option<Cancel>,
+    /// approve: steps with approval that may go on, each in one run; an entry for another run does nothing. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["step".into(), "run".into()]))]
+    pub approve: Vec<Approve>,
 }
 
 /// Text with `${…}` expressions in it.
@@ -144,6 +149,9 @@ pub struct Step {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1100))]
     pub when: Option<String>,
+    /// approval: the step runs no pod but waits until spec.approve names it; `timeout` limits the wait. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// image that the step runs. Default: spec.image.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
@@ -178,6 +186,15 @@ pub struct Step {
     /// logs that the record keeps: Tail keeps the end of failed attempts, Keep that of succeeded ones too. Default: Tail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logs: Option<Logs>,
+}
+
+/// What a person is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approval {
+    /// message for whoever approves; `${…}` is substituted, for example `publish with an error of ${string(steps.fit.outputs.rmse)} ppm?`.
+    #[schemars(length(min = 1, max = 1024))]
+    pub message: String,
 }
 
 /// A declared output.
@@ -301,6 +318,18 @@ pub enum RerunFrom {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cancel {
     /// run: id of the run to stop (status.run.id); the id of an ended or another run does nothing.
+    #[schemars(length(min = 36, max = 36))]
+    pub run: String,
+}
+
+/// Lets one step of one run go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approve {
+    /// step: name of the step that waits.
+    #[schemars(length(min = 1, max = 52))]
+    pub step: String,
+    /// run: id of the run (status.run.id), so that an approval kept in git never passes a later run.
     #[schemars(length(min = 36, max = 36))]
     pub run: String,
 }

@@ -15,6 +15,8 @@ pub enum Act {
     Delete(Key),
     /// Somebody cancels the object's current run.
     Cancel(Key),
+    /// Somebody approves a step of the object's current run.
+    Approve(Key, String),
     /// Somebody deletes the working pods of a step.
     DeletePod(String),
     /// Somebody replaces the labels of a step's pods by nonsense.

@@ -27,6 +27,7 @@ pub struct Story {
 struct StepPlan {
     needs: u8,
     after: Option<u8>,
+    approval: bool,
     when: Option<bool>,
     retry: Option<u32>,
     timeout: bool,
@@ -39,15 +40,17 @@ fn step_plan() -> impl Strategy<Value = StepPlan> {
         any::<u8>(),
         any::<u8>(),
         prop::option::weighted(0.2, 1u8..16),
+        prop::bool::weighted(0.1),
         prop::option::weighted(0.2, any::<bool>()),
         prop::option::weighted(0.5, 0u32..3),
         prop::bool::weighted(0.2),
         any::<bool>(),
         any::<bool>(),
     )
-        .prop_map(|(a, b, after, when, retry, timeout, output, reads)| StepPlan {
+        .prop_map(|(a, b, after, approval, when, retry, timeout, output, reads)| StepPlan {
             needs: a & b,
             after,
+            approval,
             when,
             retry,
             timeout,
@@ -76,10 +79,14 @@ fn build(plans: &[StepPlan], parallelism: u32, fail_fast: bool) -> Value {
         let always =
             plan.when.is_none() && after.is_none() && needs.iter().all(|j| sure.get(*j).copied().unwrap_or(false));
         sure.push(always);
-        let reads = needs
-            .iter()
-            .filter(|j| after.as_ref().is_none_or(|(k, _)| k != *j))
-            .find(|j| plan.reads && sure.get(**j) == Some(&true) && plans.get(**j).is_some_and(|p| p.output));
+        let reads = needs.iter().filter(|j| after.as_ref().is_none_or(|(k, _)| k != *j)).find(|j| {
+            plan.reads && sure.get(**j) == Some(&true) && plans.get(**j).is_some_and(|p| p.output && !p.approval)
+        });
+        if plan.approval {
+            let needs: Vec<_> = needs.iter().map(|j| name(*j)).collect();
+            steps.push(json!({"name": name(i), "needs": needs, "approval": {"message": "on?"}, "timeout": "30s"}));
+            continue;
+        }
         let mut step = json!({"name": name(i), "needs": needs.iter().map(|j| name(*j)).collect::<Vec<_>>(), "image": "example.org/step:1", "command": ["/step"]});
         let mut set = |field: &str, value: Value| drop(step.as_object_mut().map(|s| s.insert(field.to_owned(), value)));
         if let Some(when) = plan.when {
@@ -154,6 +161,7 @@ fn deed(steps: usize) -> impl Strategy<Value = Act> {
     prop_oneof![
         2 => any::<bool>().prop_map(move |on| Act::Edit(key("demo"), json!({"spec": {"suspend": on}}))),
         2 => Just(Act::Cancel(demo())),
+        2 => (0..6usize).prop_map(move |i| Act::Approve(demo(), name(i))),
         2 => (0..4u32).prop_map(move |n| Act::Edit(key("demo"), json!({"spec": {"rerun": {"token": n.to_string()}}}))),
         2 => (7..12u32).prop_map(move |n| Act::Edit(key("demo"), json!({"spec": {"params": [{"name": "window", "type": "integer", "default": n}]}}))),
         2 => Just(Act::Delete(demo())),
@@ -193,6 +201,7 @@ pub fn fair_story() -> impl Strategy<Value = Story> {
     (prop::collection::vec(step_plan(), 1..7), 1u32..5).prop_flat_map(|(mut plans, parallelism)| {
         for plan in &mut plans {
             plan.timeout = false;
+            plan.approval = false;
         }
         let spec = build(&plans, parallelism, false);
         let fates: Vec<_> = plans.iter().map(|p| prop::collection::vec(good_fate(p.output), 1)).collect();

@@ -19,6 +19,7 @@ impl<K: Kind> World<K> {
             Act::Edit(key, patch) => drop(self.server.edit_cr(&key, |cr| merge(cr, &patch))),
             Act::Delete(key) => self.server.delete_cr(now, &key),
             Act::Cancel(key) => self.cancel(&key),
+            Act::Approve(key, step) => self.approve(&key, &step),
             Act::DeletePod(step) => {
                 for key in self.pods_of_step(&step) {
                     self.server.delete_pod_by_hand(now, &key);
@@ -70,6 +71,13 @@ impl<K: Kind> World<K> {
         let run = self.server.cr(key).and_then(|cr| cr.pointer("/status/run/id")).cloned();
         if let Some(run) = run {
             drop(self.server.edit_cr(key, |cr| merge(cr, &json!({"spec": {"cancel": {"run": run}}}))));
+        }
+    }
+
+    fn approve(&mut self, key: &Key, step: &str) {
+        let run = self.server.crs().get(key).and_then(|cr| cr.pointer("/status/run/id")).cloned();
+        if let Some(run) = run {
+            drop(self.server.edit_cr(key, |cr| merge(cr, &json!({"spec": {"approve": [{"step": step, "run": run}]}}))));
         }
     }
 

@@ -151,6 +151,7 @@ fn deed(words: &[&str]) -> Result<Act, String> {
         ["delete", "pod", step] => Act::DeletePod((*step).to_owned()),
         ["delete", name] => Act::Delete(key(name)),
         ["cancel", name] => Act::Cancel(key(name)),
+        ["approve", name, step] => Act::Approve(key(name), (*step).to_owned()),
         ["mangle", "pod", step] => Act::Mangle((*step).to_owned()),
         ["unmanage", "pod", step] => Act::Unmanage((*step).to_owned()),
         ["store", "down"] => Act::StoreDown,

@@ -230,12 +230,16 @@ fn advice(reason: Reason) -> Option<&'static str> {
         | Reason::Suspended
         | Reason::SpecChanged
         | Reason::ImageDrift => None,
+        Reason::WaitingForApproval => {
+            Some("somebody has to decide: add the step and status.run.id to spec.approve, or set spec.cancel.run")
+        }
         Reason::Accepted
         | Reason::Running
         | Reason::Completed
         | Reason::WhenFalse
         | Reason::OutcomeUnmet
         | Reason::Reused
+        | Reason::Approved
         | Reason::Template
         | Reason::Healthy => None,
         Reason::Stored | Reason::Pending | Reason::Backlog | Reason::SpoolFull | Reason::Poisoned => None,

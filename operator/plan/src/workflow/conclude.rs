@@ -209,6 +209,7 @@ fn blocker(notes: &[Note]) -> Option<&Note> {
         Reason::PodRefused | Reason::PodInvalid | Reason::ImagePullFailed | Reason::ContainerCannotRun => 1,
         Reason::Unschedulable => 2,
         Reason::QuotaExceeded => 3,
+        Reason::WaitingForApproval => 4,
         _ => 9,
     };
     notes.iter().filter(|n| matches!(n.subject, Subject::Step(_)) && rank(n) < 9).min_by_key(|n| rank(n))

@@ -13,7 +13,14 @@ pub const DIGEST_VERSION: &str = "v1";
 /// The run-affecting fields of a spec as the user wrote them: all but the day-2 fields and when runs start.
 #[must_use]
 pub fn run_affecting(spec: &WorkflowSpec) -> Value {
-    let pinned = WorkflowSpec { run_policy: None, suspend: None, rerun: None, cancel: None, ..spec.clone() };
+    let pinned = WorkflowSpec {
+        run_policy: None,
+        suspend: None,
+        rerun: None,
+        cancel: None,
+        approve: Vec::new(),
+        ..spec.clone()
+    };
     serde_json::to_value(pinned).unwrap_or(Value::Null)
 }
 

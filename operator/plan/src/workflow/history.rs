@@ -109,15 +109,21 @@ impl Source<'_> {
         if status.attempt == 0 {
             let row = StepRow {
                 phase: status.phase.as_str().into(),
-                terminal: true,
+                terminal: status.phase.is_terminal(),
                 reason: word(status.reason),
+                started_at: status.started_at,
                 message: (status.reason == Some(Reason::Reused))
                     .then(|| "it succeeded in an earlier run, whose outputs are taken over".to_owned()),
                 outputs: outputs(None, status, true),
                 finished_at: status.finished_at,
                 ..empty_row(run, &status.name, 0)
             };
-            records.push(event(run, &row, status.phase.as_str(), status.finished_at));
+            if row.started_at.is_some() {
+                records.push(event(run, &row, "Started", row.started_at));
+            }
+            if row.terminal {
+                records.push(event(run, &row, status.phase.as_str(), status.finished_at));
+            }
             records.push(Record::Step(Box::new(row)));
             return;
         }

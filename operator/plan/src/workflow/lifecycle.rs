@@ -6,7 +6,7 @@ use super::{
     digest, history,
     machine::{self, Pass},
     specs::Specs,
-    validate::{RetryPolicy, Valid, ValidStep},
+    validate::{Valid, ValidStep},
 };
 use crate::{
     facts::{Facts, PodFact, RevisionFact},
@@ -170,6 +170,7 @@ impl Work<'_> {
             facts: self.facts,
             env: self.env,
             now: self.now,
+            approvals: &self.cr.spec.approve,
             suspended: self.situation.suspended,
             no_create,
             intents: Vec::new(),
@@ -371,13 +372,17 @@ impl Work<'_> {
     }
 
     /// Steps of the last run that the next one takes over: those that succeeded, when a run of the same spec did not.
-    fn taken_over(&self, trigger: Trigger) -> Vec<StepStatus> {
+    /// An approval is taken over only with a step that it let pass: else it is asked for again.
+    fn taken_over(&self, trigger: Trigger, spec: &Valid) -> Vec<StepStatus> {
         let from_failed = self.cr.spec.rerun.as_ref().is_some_and(|r| r.from == Some(RerunFrom::Failed));
         let last = self.next.run.as_ref().filter(|run| self.specs.is_current(run));
         match (trigger, last, self.next.phase) {
             (Trigger::Rerun, Some(run), Some(RunPhase::Failed | RunPhase::Cancelled)) if from_failed => {
-                let done = run.steps.iter().filter(|s| s.phase == StepPhase::Succeeded);
-                done.map(|s| machine::taken_over(s, self.now)).collect()
+                let done = |name: &str| run.steps.iter().any(|s| s.name == name && s.phase == StepPhase::Succeeded);
+                let passed = |name: &str| spec.steps.iter().any(|s| done(&s.name) && s.needs.iter().any(|n| n == name));
+                let asks = |name: &str| spec.steps.iter().any(|s| s.name == name && s.approval.is_some());
+                let kept = run.steps.iter().filter(|s| done(&s.name) && (!asks(&s.name) || passed(&s.name)));
+                kept.map(|s| machine::taken_over(s, self.now)).collect()
             }
             _ => Vec::new(),
         }
@@ -422,7 +427,7 @@ impl Work<'_> {
                 Reason::Accepted,
             ));
         }
-        let steps = self.taken_over(trigger);
+        let steps = self.taken_over(trigger, spec);
         let number = self.next.run.as_ref().map_or(0, |r| r.number) + 1;
         if let (Some(run), Some(phase)) = (self.next.run.take(), self.next.phase) {
             self.next.last_run = Some(LastRun {
@@ -607,30 +612,7 @@ fn event_message(owner: &Owner, run: &Run, phase: RunPhase) -> String {
 
 /// A spec of no more than the names of the steps that a run has started: enough to stop them.
 fn bare(run: &Run) -> Valid {
-    let never = RetryPolicy {
-        limit: 0,
-        base: Duration::ZERO,
-        factor: 1,
-        max: Duration::ZERO,
-        exit_codes: BTreeSet::new(),
-        avoid_node: false,
-    };
-    let step = |name: &str| ValidStep {
-        name: name.to_owned(),
-        needs: Vec::new(),
-        after: BTreeMap::new(),
-        when: None,
-        image: String::new(),
-        command: Vec::new(),
-        args: Vec::new(),
-        env: Vec::new(),
-        pod: hearth_crds::pod::PodSubset::default(),
-        retry: never.clone(),
-        timeout: None,
-        outputs: BTreeMap::new(),
-        kept: BTreeSet::new(),
-        keep_log: false,
-    };
+    let step = |name: &str| ValidStep { name: name.to_owned(), ..ValidStep::default() };
     Valid {
         params: Map::new(),
         steps: run.steps.iter().map(|s| step(&s.name)).collect(),

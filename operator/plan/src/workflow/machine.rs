@@ -22,7 +22,7 @@ use crate::{
 use hearth_crds::{
     condition::Reason,
     time::Time,
-    workflow::{AttemptEnd, Failure, FailureClass, Run, StepEnd, StepPhase, StepStatus},
+    workflow::{Approve, AttemptEnd, Failure, FailureClass, Run, StepEnd, StepPhase, StepStatus},
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
@@ -48,6 +48,8 @@ pub struct Pass<'a> {
     pub env: &'a Env,
     /// The time of the pass.
     pub now: Time,
+    /// `spec.approve`.
+    pub approvals: &'a [Approve],
     /// No new step may start.
     pub suspended: bool,
     /// Nothing may be created: the object or its namespace is being deleted.
@@ -104,7 +106,7 @@ impl Pass<'_> {
         self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
     }
 
-    fn note(&mut self, step: &str, reason: Reason, message: impl Into<String>) {
+    pub(super) fn note(&mut self, step: &str, reason: Reason, message: impl Into<String>) {
         self.notes.push(Note { subject: Subject::Step(step.to_owned()), reason, message: message.into() });
     }
 
@@ -121,6 +123,12 @@ impl Pass<'_> {
         let Some(status) = run.steps.get(index).filter(|s| s.phase == StepPhase::Running) else { return };
         let spec = self.spec;
         let Some(step) = spec.steps.iter().find(|s| s.name == status.name) else { return };
+        if let Some(message) = &step.approval {
+            return self.await_approval(run, index, step, message);
+        }
+        if status.attempt == 0 {
+            return;
+        }
         let name = self.pod_name(run, &status.name, status.attempt);
         match self.facts.child(&name) {
             Child::Seen(pod) if pod.placeholder && pod.owned => self.fenced(run, index, step),
@@ -437,6 +445,10 @@ impl Pass<'_> {
             let Some(status) = run.steps.get_mut(index) else { continue };
             match status.phase {
                 StepPhase::Waiting => finish(status, StepPhase::Cancelled, Some(reason), self.now),
+                // It waits for a person.
+                StepPhase::Running if status.attempt == 0 => {
+                    finish(status, StepPhase::Cancelled, Some(reason), self.now)
+                }
                 StepPhase::Running => {
                     if status.stop.is_none() {
                         status.stop = Some(reason);
@@ -486,7 +498,7 @@ impl Pass<'_> {
         }
         self.settle(run);
         let spec = self.spec;
-        let mut active = run.steps.iter().filter(|s| s.phase == StepPhase::Running).count();
+        let mut active = run.steps.iter().filter(|s| s.phase == StepPhase::Running && s.attempt > 0).count();
         for step in &spec.steps {
             let listed = run.steps.iter().position(|s| s.name == step.name);
             let may_start = match listed.and_then(|i| run.steps.get(i)) {
@@ -499,6 +511,10 @@ impl Pass<'_> {
             }
             if self.suspended {
                 self.note(&step.name, Reason::Suspended, "spec.suspend is true");
+                continue;
+            }
+            if let Some(message) = &step.approval {
+                self.ask(run, step, message);
                 continue;
             }
             if active >= self.spec.parallelism {
@@ -718,7 +734,7 @@ pub fn taken_over(from: &StepStatus, now: Time) -> StepStatus {
     StepStatus { outputs: from.outputs.clone(), ..never_started(&from.name, StepPhase::Succeeded, Reason::Reused, now) }
 }
 
-fn never_started(name: &str, phase: StepPhase, reason: Reason, now: Time) -> StepStatus {
+pub(super) fn never_started(name: &str, phase: StepPhase, reason: Reason, now: Time) -> StepStatus {
     StepStatus {
         name: name.to_owned(),
         phase,
@@ -736,7 +752,7 @@ fn never_started(name: &str, phase: StepPhase, reason: Reason, now: Time) -> Ste
     }
 }
 
-fn finish(status: &mut StepStatus, phase: StepPhase, reason: Option<Reason>, at: Time) {
+pub(super) fn finish(status: &mut StepStatus, phase: StepPhase, reason: Option<Reason>, at: Time) {
     status.phase = phase;
     status.reason = reason;
     status.finished_at = Some(at);
@@ -745,7 +761,7 @@ fn finish(status: &mut StepStatus, phase: StepPhase, reason: Option<Reason>, at:
 }
 
 /// Explains the first failure of a run; later ones are rows of history.
-fn explain(run: &mut Run, step: &str, reason: Reason, exit_code: Option<i32>, message: &str) {
+pub(super) fn explain(run: &mut Run, step: &str, reason: Reason, exit_code: Option<i32>, message: &str) {
     let attempt = run.steps.iter().find(|s| s.name == step).map(|s| s.attempt).filter(|a| *a > 0);
     let text: String = format!("step {step}: {message}").chars().take(800).collect();
     run.failure.get_or_insert(Failure { step: Some(step.to_owned()), attempt, reason, exit_code, message: text });

@@ -1,5 +1,6 @@
 //! The Workflow kind: what to write and do about one, given what was seen.
 
+mod approval;
 pub mod build;
 pub mod conclude;
 pub mod digest;

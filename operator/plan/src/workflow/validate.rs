@@ -56,7 +56,7 @@ pub struct Valid {
 }
 
 /// A step that can run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ValidStep {
     /// Name.
     pub name: String,
@@ -66,6 +66,8 @@ pub struct ValidStep {
     pub after: BTreeMap<String, BTreeSet<StepEnd>>,
     /// Condition.
     pub when: Option<Checked>,
+    /// What a person is asked; such a step has no pod, and none of the fields that make one.
+    pub approval: Option<Checked>,
     /// Image as written.
     pub image: String,
     /// Command.
@@ -97,8 +99,8 @@ pub enum ValidEnv {
     Source(EnvSource),
 }
 
-/// When a failed attempt is followed by another.
-#[derive(Clone, Debug, PartialEq)]
+/// When a failed attempt is followed by another. The default is never.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RetryPolicy {
     /// Further attempts after application failures.
     pub limit: u32,
@@ -387,6 +389,20 @@ fn valid_step(spec: &WorkflowSpec, step: &Step, before: &BTreeMap<&str, Before<'
         Some(_) | None => Ended::Open,
     });
     let after = after(spec, step)?;
+    if let Some(approval) = &step.approval {
+        if let Some(field) = field_of_a_pod(step) {
+            return invalid(at(field), "has no meaning beside approval, which runs no pod: remove one of the two");
+        }
+        return Ok(ValidStep {
+            name: step.name.clone(),
+            needs: needs(step).map(str::to_owned).collect(),
+            after,
+            when: step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(&env))).transpose()?,
+            approval: Some(check(&at("approval.message"), &approval.message, |t| t.check_text(&env))?),
+            timeout: duration(&at("timeout"), step.timeout.as_ref())?,
+            ..ValidStep::default()
+        });
+    }
     let Some(image) = step.image.as_ref().or(spec.image.as_ref()) else {
         return invalid(at("image"), "there is no image: set it here, or spec.image for all steps");
     };
@@ -412,6 +428,7 @@ fn valid_step(spec: &WorkflowSpec, step: &Step, before: &BTreeMap<&str, Before<'
         needs: needs(step).map(str::to_owned).collect(),
         after,
         when: step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(&env))).transpose()?,
+        approval: None,
         image: image.clone(),
         command: texts(&at("command"), &step.command, &env)?,
         args: texts(&at("args"), &step.args, &env)?,
@@ -423,6 +440,21 @@ fn valid_step(spec: &WorkflowSpec, step: &Step, before: &BTreeMap<&str, Before<'
         kept: BTreeSet::new(),
         keep_log: matches!(step.logs, Some(Logs::Keep)),
     })
+}
+
+/// The first field of the step that only a pod can have.
+fn field_of_a_pod(step: &Step) -> Option<&'static str> {
+    let set = [
+        ("image", step.image.is_some()),
+        ("command", !step.command.is_empty()),
+        ("args", !step.args.is_empty()),
+        ("env", !step.env.is_empty()),
+        ("pod", step.pod.is_some()),
+        ("retry", step.retry.is_some()),
+        ("outputs", !step.outputs.is_empty()),
+        ("logs", step.logs.is_some()),
+    ];
+    set.into_iter().find(|(_, set)| *set).map(|(field, _)| field)
 }
 
 fn after(spec: &WorkflowSpec, step: &Step) -> Result<BTreeMap<String, BTreeSet<StepEnd>>, Invalid> {
@@ -535,7 +567,7 @@ impl ValidStep {
             ValidEnv::Text(text) => Some(text),
             ValidEnv::Source(_) => None,
         });
-        self.when.iter().chain(&self.command).chain(&self.args).chain(env)
+        self.when.iter().chain(&self.approval).chain(&self.command).chain(&self.args).chain(env)
     }
 }
 
