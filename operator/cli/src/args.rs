@@ -3,7 +3,7 @@
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Runs of Hearth's Workflows, from the record: they stay when the objects are gone.
+/// Runs of Hearth's Workflows, from the record (they stay when the objects are gone), and what can be asked of Workflows.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-hearth", bin_name = "kubectl hearth", version, after_help = EXITS)]
 pub struct Args {
@@ -49,6 +49,53 @@ pub enum Command {
     Describe(DescribeArgs),
     /// Print the logs that the record keeps of a run.
     Logs(LogsArgs),
+    /// Change a Workflow.
+    #[command(flatten)]
+    Change(Change),
+}
+
+/// What can be asked of a Workflow.
+#[derive(Debug, Subcommand)]
+pub enum Change {
+    /// Start no new step and no new run of a Workflow (spec.suspend).
+    Suspend(WorkflowRef),
+    /// Let a suspended Workflow go on.
+    Resume(WorkflowRef),
+    /// Stop the run that is under way (spec.cancel).
+    Cancel(WorkflowRef),
+    /// Run a Workflow once more, as it is (spec.rerun).
+    Rerun(RerunArgs),
+    /// Let a step that waits for approval go on, in this run (spec.approve).
+    Approve(ApproveArgs),
+}
+
+/// Which Workflow.
+#[derive(Debug, ClapArgs)]
+pub struct WorkflowRef {
+    /// Name of the Workflow.
+    #[arg(value_name = "WORKFLOW")]
+    pub workflow: String,
+}
+
+/// What to run once more.
+#[derive(Debug, ClapArgs)]
+pub struct RerunArgs {
+    /// Which Workflow.
+    #[command(flatten)]
+    pub workflow: WorkflowRef,
+    /// Take over the steps that succeeded, when the last run did not.
+    #[arg(long)]
+    pub from_failed: bool,
+}
+
+/// What to approve.
+#[derive(Debug, ClapArgs)]
+pub struct ApproveArgs {
+    /// Which Workflow.
+    #[command(flatten)]
+    pub workflow: WorkflowRef,
+    /// Name of the step that waits.
+    pub step: String,
 }
 
 /// Which runs.

@@ -4,6 +4,7 @@ use crate::{
     args::{Args, Command, DescribeArgs, LogsArgs, Output, RunRef, RunsArgs},
     client::{ApiClient, segment},
     connect::{Connected, connect},
+    day2,
     error::CliError,
     render::{self, Described},
 };
@@ -20,11 +21,15 @@ pub async fn run(args: Args) -> Result<(), CliError> {
     if let Command::Runs(runs) = &args.command {
         since(runs.since.as_deref(), Timestamp::now())?;
     }
+    if let Command::Change(change) = &args.command {
+        return put(&day2::apply(&args.target, change).await?);
+    }
     let mut connected = connect(&args.target).await?;
     match args.command {
         Command::Runs(runs) => list(&mut connected, &runs).await,
         Command::Describe(describe) => show(&mut connected, &describe).await,
         Command::Logs(logs) => print_logs(&mut connected, &logs).await,
+        Command::Change(_) => Ok(()),
     }
 }
 

@@ -32,10 +32,17 @@ pub struct Connected {
     pub namespace: String,
 }
 
+/// The cluster itself, and the namespace of the Workflows.
+pub async fn cluster(target: &Target) -> Result<(Client, String), CliError> {
+    let config = config(target).await?;
+    let namespace = namespace(target, &config);
+    Ok((Client::try_from(config).context("the kubeconfig cannot be used")?, namespace))
+}
+
 /// Goes there.
 pub async fn connect(target: &Target) -> Result<Connected, CliError> {
     let config = config(target).await?;
-    let namespace = target.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let namespace = namespace(target, &config);
     let credentials = Credentials::of(&config).await?;
     let client = Client::try_from(config).context("the kubeconfig cannot be used")?;
     let ca = pinned_ca(&client, target).await?;
@@ -51,6 +58,10 @@ pub async fn connect(target: &Target) -> Result<Connected, CliError> {
     })?;
     let api = ApiClient::over(stream, &name, credentials.authorization).await?;
     Ok(Connected { api, namespace })
+}
+
+fn namespace(target: &Target, config: &Config) -> String {
+    target.namespace.clone().unwrap_or_else(|| config.default_namespace.clone())
 }
 
 async fn config(target: &Target) -> Result<Config, CliError> {

@@ -17,6 +17,7 @@ mod client;
 mod commands;
 mod connect;
 mod credentials;
+mod day2;
 mod error;
 mod render;
 
