@@ -7,31 +7,18 @@
     reason = "a test that fails shall fail loudly"
 )]
 
+mod common;
+
+use common::{RUN, env};
 use hearth_crds::workflow::{Workflow, WorkflowStatus};
 use hearth_plan::{
     Facts, Intent, Kind,
-    kind::{Accepted, Env, OnDelete, Start},
+    kind::{Accepted, Start},
     workflow::{WorkflowKind, digest::spec_digest, validate::RetryPolicy},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
-
-const RUN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
-
-fn env() -> Env {
-    Env {
-        cluster_id: "cluster".into(),
-        namespace_uids: BTreeMap::new(),
-        run_as: Some(65532),
-        fence_age: Duration::from_secs(25),
-        store_name: "postgres".into(),
-        on_delete: OnDelete::Hold,
-    }
-}
+use std::{collections::BTreeSet, time::Duration};
 
 /// The create for the second attempt of the only step, whose first attempt failed on node n1.
 fn start(spec: &Value) -> Start {

@@ -7,27 +7,16 @@
     reason = "a test that fails shall fail loudly"
 )]
 
+mod common;
+
+use common::{RUN, env};
 use hearth_crds::workflow::{Workflow, WorkflowStatus};
 use hearth_plan::{
     Facts, Kind, Record,
     facts::{ContainerFact, PodFact, PodPhase},
-    kind::{Accepted, Env, OnDelete},
+    kind::Accepted,
     workflow::{WorkflowKind, digest::pod_name},
 };
-use std::{collections::BTreeMap, time::Duration};
-
-const RUN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
-
-fn env() -> Env {
-    Env {
-        cluster_id: "cluster".into(),
-        namespace_uids: BTreeMap::new(),
-        run_as: Some(65532),
-        fence_age: Duration::from_secs(25),
-        store_name: "postgres".into(),
-        on_delete: OnDelete::Hold,
-    }
-}
 
 /// A run whose step `fit` is at its second attempt.
 fn second_attempt() -> Workflow {

@@ -1,9 +1,12 @@
 //! The Workflow kind: what to write and do about one, given what was seen.
 
 mod approval;
+mod attempt;
 pub mod build;
+mod cleanup;
 pub mod conclude;
 pub mod digest;
+mod graph;
 pub mod history;
 mod lifecycle;
 pub mod machine;
@@ -11,7 +14,10 @@ pub mod outcome;
 mod pod_rules;
 mod salvage;
 pub mod specs;
+mod spool;
+mod starting;
 pub mod validate;
+mod waiting;
 
 use crate::{
     facts::{Facts, RevisionFact},
@@ -101,7 +107,7 @@ impl Kind for WorkflowKind {
     }
 
     fn spooled(cr: &Workflow, spool: &RevisionFact, _: &Env) -> Option<RecordBatch> {
-        lifecycle::read_spool(cr, spool)
+        spool::read(cr, spool)
     }
 
     fn salvage(raw: &Value, env: &Env) -> Vec<Record> {

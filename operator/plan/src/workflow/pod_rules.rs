@@ -1,6 +1,7 @@
-//! Rules on pod settings that a schema cannot say.
+//! Pod settings: the step's over the spec's, and the rules that a schema cannot say.
 
 use hearth_crds::pod::{NodeOperator, NodeRequirement, PodSubset, Volume};
+use std::collections::BTreeMap;
 
 const RESERVED: [&str; 3] = ["hearth.dev", "batch.kubernetes.io", "kueue.x-k8s.io"];
 const OWN_LABEL: &str = "app.kubernetes.io/managed-by";
@@ -124,4 +125,40 @@ fn node_requirement(need: &NodeRequirement) -> Result<(), (String, String)> {
             need.operator.as_str()
         ),
     )
+}
+
+/// The step's settings over the spec's, field by field.
+pub(super) fn merge(spec: Option<&PodSubset>, step: Option<&PodSubset>) -> PodSubset {
+    let base = spec.cloned().unwrap_or_default();
+    let own = step.cloned().unwrap_or_default();
+    fn list<T>(own: Vec<T>, base: Vec<T>) -> Vec<T> {
+        if own.is_empty() { base } else { own }
+    }
+    fn map(own: BTreeMap<String, String>, mut base: BTreeMap<String, String>) -> BTreeMap<String, String> {
+        base.extend(own);
+        base
+    }
+    PodSubset {
+        resources: own.resources.or(base.resources),
+        gpu: own.gpu.or(base.gpu),
+        node_selector: map(own.node_selector, base.node_selector),
+        tolerations: list(own.tolerations, base.tolerations),
+        affinity: own.affinity.or(base.affinity),
+        topology_spread: list(own.topology_spread, base.topology_spread),
+        priority_class_name: own.priority_class_name.or(base.priority_class_name),
+        runtime_class_name: own.runtime_class_name.or(base.runtime_class_name),
+        scheduler_name: own.scheduler_name.or(base.scheduler_name),
+        image_pull_secrets: list(own.image_pull_secrets, base.image_pull_secrets),
+        run_as_user: own.run_as_user.or(base.run_as_user),
+        fs_group: own.fs_group.or(base.fs_group),
+        shm: own.shm.or(base.shm),
+        env_from: list(own.env_from, base.env_from),
+        volumes: list(own.volumes, base.volumes),
+        volume_mounts: list(own.volume_mounts, base.volume_mounts),
+        termination_grace_period_seconds: own
+            .termination_grace_period_seconds
+            .or(base.termination_grace_period_seconds),
+        labels: map(own.labels, base.labels),
+        annotations: map(own.annotations, base.annotations),
+    }
 }

@@ -1,13 +1,15 @@
 //! From a spec as written to a spec that can run: every name, type, duration and expression is checked once, here.
 
-use super::pod_rules;
+use super::{
+    graph::{Before, before, names, needs, topological},
+    pod_rules,
+};
 use crate::expr::{Checked, Env, Reference, StepType, Template, Type};
 use hearth_crds::{
     duration::DurationText,
     json::{Json, ValueType, type_name},
-    name::is_dns_label,
     pod::{EnvSource, EnvVar, PodSubset},
-    workflow::{Logs, MAX_STEPS, Param, Retry, Step, StepEnd, StepEnds, WorkflowSpec},
+    workflow::{Logs, Param, Retry, Step, StepEnd, StepEnds, WorkflowSpec},
 };
 use serde_json::{Map, Value};
 use std::{
@@ -32,7 +34,7 @@ pub struct Invalid {
     pub message: String,
 }
 
-fn invalid<T>(field: impl Into<String>, message: impl Into<String>) -> Result<T, Invalid> {
+pub(super) fn invalid<T>(field: impl Into<String>, message: impl Into<String>) -> Result<T, Invalid> {
     Err(Invalid { field: field.into(), message: message.into() })
 }
 
@@ -222,118 +224,6 @@ fn in_range(field: &str, param: &Param, value: &Value) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn names(spec: &WorkflowSpec) -> Result<(), Invalid> {
-    if spec.steps.is_empty() {
-        return invalid("spec.steps", "there is no step: add at least one");
-    }
-    if spec.steps.len() > MAX_STEPS {
-        return invalid("spec.steps", format!("there are {} steps, at most {MAX_STEPS} are allowed", spec.steps.len()));
-    }
-    let mut known = BTreeSet::new();
-    for step in &spec.steps {
-        if !is_dns_label(&step.name) || step.name.len() > 52 {
-            return invalid(
-                format!("spec.steps[{}].name", step.name),
-                "is not a DNS label of at most 52 characters: use lower-case letters, digits and dashes",
-            );
-        }
-        if !known.insert(step.name.as_str()) {
-            return invalid(
-                format!("spec.steps[{}].name", step.name),
-                "this name is used twice: rename one of the steps",
-            );
-        }
-    }
-    for step in &spec.steps {
-        let needs = step.needs.iter().map(|need| ("needs", need));
-        for (field, need) in needs.chain(step.after.keys().map(|need| ("after", need))) {
-            if !known.contains(need.as_str()) {
-                let all = spec.steps.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
-                return invalid(
-                    format!("spec.steps[{}].{field}", step.name),
-                    format!("there is no step named {need}: the steps are {all}"),
-                );
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Every step that must have ended before that one starts.
-fn needs(step: &Step) -> impl Iterator<Item = &str> {
-    let implied = step.after.keys().filter(|name| !step.needs.contains(name));
-    step.needs.iter().chain(implied).map(String::as_str)
-}
-
-/// Kahn's algorithm, stable in the order of the spec.
-fn topological(steps: &[Step]) -> Result<Vec<usize>, Invalid> {
-    let mut done: BTreeSet<&str> = BTreeSet::new();
-    let mut order = Vec::with_capacity(steps.len());
-    while order.len() < steps.len() {
-        let next = steps
-            .iter()
-            .enumerate()
-            .find(|(_, s)| !done.contains(s.name.as_str()) && needs(s).all(|n| done.contains(n)));
-        let Some((index, step)) = next else {
-            let cycle = cycle(steps, &done);
-            return invalid(
-                format!("spec.steps[{}].needs", cycle.first().copied().unwrap_or_default()),
-                format!("the steps need each other in a circle: {}: remove one of these needs", cycle.join(" → ")),
-            );
-        };
-        done.insert(&step.name);
-        order.push(index);
-    }
-    Ok(order)
-}
-
-/// One circle among the steps that are not done, its first step repeated at the end.
-fn cycle<'a>(steps: &'a [Step], done: &BTreeSet<&str>) -> Vec<&'a str> {
-    let open = |name: &str| steps.iter().find(|s| s.name == name && !done.contains(s.name.as_str()));
-    let mut path: Vec<&str> = Vec::new();
-    let mut at = steps.iter().find(|s| !done.contains(s.name.as_str()));
-    while let Some(step) = at {
-        if let Some(start) = path.iter().position(|n| *n == step.name) {
-            let mut circle: Vec<&str> = path.split_off(start);
-            circle.push(&step.name);
-            return circle;
-        }
-        path.push(&step.name);
-        at = needs(step).find_map(open);
-    }
-    path
-}
-
-/// What is known of the others when a step starts.
-#[derive(Default)]
-struct Before<'a> {
-    /// They have ended.
-    ended: BTreeSet<&'a str>,
-    /// They have ended well: they succeeded, or their `when` was false.
-    well: BTreeSet<&'a str>,
-    /// The step may be left out though nothing failed, since it waits for an end that need not come.
-    optional: bool,
-}
-
-fn before<'a>(steps: &'a [Step], order: &[usize]) -> BTreeMap<&'a str, Before<'a>> {
-    let mut all: BTreeMap<&str, Before<'_>> = BTreeMap::new();
-    for step in order.iter().filter_map(|i| steps.get(*i)) {
-        let mut mine = Before { optional: !step.after.is_empty(), ..Before::default() };
-        for need in needs(step) {
-            mine.ended.insert(need);
-            let theirs = all.get(need);
-            mine.ended.extend(theirs.iter().flat_map(|b| &b.ended));
-            if step.after.get(need).is_none_or(|ends| ends.0 == [StepEnd::Succeeded]) {
-                mine.well.insert(need);
-                mine.well.extend(theirs.iter().flat_map(|b| &b.well));
-                mine.optional |= theirs.is_some_and(|b| b.optional);
-            }
-        }
-        all.insert(&step.name, mine);
-    }
-    all
-}
-
 fn expr_type(of: ValueType) -> Type {
     match of {
         ValueType::String => Type::String,
@@ -412,7 +302,7 @@ fn valid_step(spec: &WorkflowSpec, step: &Step, before: &BTreeMap<&str, Before<'
             format!("`{image}` is not an image: write registry/name:tag or registry/name@sha256:…"),
         );
     }
-    let pod = merge_pod(spec.pod.as_ref(), step.pod.as_ref());
+    let pod = pod_rules::merge(spec.pod.as_ref(), step.pod.as_ref());
     pod_rules::check(&pod).map_err(|(field, message)| Invalid { field: at(&format!("pod.{field}")), message })?;
     let mut outputs = BTreeMap::new();
     for output in &step.outputs {
@@ -568,41 +458,5 @@ impl ValidStep {
             ValidEnv::Source(_) => None,
         });
         self.when.iter().chain(&self.approval).chain(&self.command).chain(&self.args).chain(env)
-    }
-}
-
-/// The step's settings over the spec's, field by field.
-fn merge_pod(spec: Option<&PodSubset>, step: Option<&PodSubset>) -> PodSubset {
-    let base = spec.cloned().unwrap_or_default();
-    let own = step.cloned().unwrap_or_default();
-    fn list<T>(own: Vec<T>, base: Vec<T>) -> Vec<T> {
-        if own.is_empty() { base } else { own }
-    }
-    fn map(own: BTreeMap<String, String>, mut base: BTreeMap<String, String>) -> BTreeMap<String, String> {
-        base.extend(own);
-        base
-    }
-    PodSubset {
-        resources: own.resources.or(base.resources),
-        gpu: own.gpu.or(base.gpu),
-        node_selector: map(own.node_selector, base.node_selector),
-        tolerations: list(own.tolerations, base.tolerations),
-        affinity: own.affinity.or(base.affinity),
-        topology_spread: list(own.topology_spread, base.topology_spread),
-        priority_class_name: own.priority_class_name.or(base.priority_class_name),
-        runtime_class_name: own.runtime_class_name.or(base.runtime_class_name),
-        scheduler_name: own.scheduler_name.or(base.scheduler_name),
-        image_pull_secrets: list(own.image_pull_secrets, base.image_pull_secrets),
-        run_as_user: own.run_as_user.or(base.run_as_user),
-        fs_group: own.fs_group.or(base.fs_group),
-        shm: own.shm.or(base.shm),
-        env_from: list(own.env_from, base.env_from),
-        volumes: list(own.volumes, base.volumes),
-        volume_mounts: list(own.volume_mounts, base.volume_mounts),
-        termination_grace_period_seconds: own
-            .termination_grace_period_seconds
-            .or(base.termination_grace_period_seconds),
-        labels: map(own.labels, base.labels),
-        annotations: map(own.annotations, base.annotations),
     }
 }

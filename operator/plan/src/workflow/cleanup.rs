@@ -1,0 +1,226 @@
+//! What is kept until a run's record is stored, and what goes then: pods, placeholders, revisions, the object itself.
+
+use super::{build, digest, history, lifecycle::Work, spool};
+use crate::{
+    facts::{PodFact, RevisionFact},
+    kind::{Action, OnDelete},
+};
+use hearth_crds::{
+    condition::{ConditionStatus, ConditionType, Reason},
+    label,
+    time::Time,
+    workflow::Run,
+};
+use serde_json::Value;
+use std::{collections::BTreeSet, time::Duration};
+
+/// Final records that may wait for the store beside the last one.
+const MAX_SPOOLED: usize = 10;
+/// A deletecollection that left pods is tried again after that.
+const SWEEP_AGAIN: Duration = Duration::from_secs(10);
+impl Work<'_> {
+    pub(super) fn backlog(&self, run: &Run) -> Option<String> {
+        (!self.facts.store_up).then(|| {
+            format!(
+                "the history store ({}) is away: this object holds the record of run {} until it is back",
+                self.env.store_name, run.id
+            )
+        })
+    }
+
+    /// The last run is over: is its record stored, and what may go then?
+    pub(super) fn settle_record(&mut self) {
+        let Some(run) = self.next.run.clone() else { return };
+        let known = self
+            .next
+            .conditions
+            .iter()
+            .find(|c| c.type_ == ConditionType::HistoryStored && c.status == ConditionStatus::True)
+            .map(|c| c.last_transition_time);
+        let acknowledged = self.facts.stored.contains_key(&run.id);
+        self.situation.stored = Some(known.is_some() || acknowledged);
+        if known.is_none() && !acknowledged {
+            self.situation.backlog = self.backlog(&run);
+            return;
+        }
+        let left =
+            self.facts.pods.values().any(|p| deletable(p) && p.labels.get(label::RUN).is_some_and(|r| *r == run.id));
+        match known {
+            None => {
+                if left {
+                    self.plan.actions.push((Action::DeleteRunPods { run_id: run.id.clone() }, Reason::Stored));
+                }
+                self.drop_revisions(&run);
+            }
+            Some(at) if left && self.now >= at.after(SWEEP_AGAIN) => {
+                self.plan.actions.push((Action::DeleteRunPods { run_id: run.id.clone() }, Reason::Stored))
+            }
+            Some(at) if left => self.wake_at(at.after(SWEEP_AGAIN)),
+            Some(_) => {}
+        }
+        self.drop_unlabelled(&run);
+    }
+
+    /// Ended pods that no deletecollection takes: those whose labels somebody changed, and those of earlier runs whose
+    /// deletecollection was lost. What waits for the store in a spool keeps its pods.
+    fn drop_unlabelled(&mut self, run: &Run) {
+        let spooled: BTreeSet<String> =
+            self.spools().filter_map(|s| spool::read(self.cr, s)).map(|b| b.run_id).collect();
+        for pod in self.facts.pods.values().filter(|p| deletable(p) && p.seen_to_end()) {
+            let of = pod.labels.get(label::RUN);
+            let labelled = pod.labels.get(label::ROLE).is_some_and(|r| r == label::ROLE_ATTEMPT);
+            let ours = of.is_some_and(|r| *r == run.id) && labelled;
+            if !ours && !of.is_some_and(|r| spooled.contains(r)) {
+                let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
+                self.plan.actions.push((action, Reason::Stored));
+            }
+        }
+    }
+
+    /// Revisions that no run names any more.
+    fn drop_revisions(&mut self, run: &Run) {
+        let next = digest::revision_name(&self.owner.name, &self.owner.uid, &self.specs.current.digest);
+        for revision in self
+            .facts
+            .revisions
+            .values()
+            .filter(|r| r.role == label::REVISION_SPEC && r.name != run.revision && r.name != next)
+        {
+            self.plan.actions.push((
+                Action::DeleteRevision { name: revision.name.clone(), uid: revision.uid.clone() },
+                Reason::Stored,
+            ));
+        }
+    }
+
+    /// The object is being deleted and no run is under way: it goes once its record is stored.
+    pub(super) fn let_go(&mut self) {
+        let run_id = self.next.run.as_ref().map(|r| r.id.clone());
+        let unstored = self.situation.stored == Some(false) && !self.is_spool_stored();
+        let spools_wait = self.spools().any(|s| !self.is_stored(s));
+        if let Some(run_id) = run_id.filter(|_| unstored || spools_wait) {
+            match self.released() {
+                Some(true) => self.plan.actions.push((Action::CountLostRecord { run_id }, Reason::Deleted)),
+                Some(false) | None => {
+                    if let Some(message) = self.situation.backlog.as_mut() {
+                        message.push_str("; its deletion waits for that (chart value history.onDelete)");
+                    }
+                    self.note(Reason::Backlog, "deletion is held until the record is stored");
+                    return;
+                }
+            }
+        }
+        if let Some(at) = self.youngest_placeholder() {
+            self.note(Reason::Deleted, "waiting until a create that may be under way has landed");
+            self.wake_at(at);
+            return;
+        }
+        self.plan.actions.push((Action::RemoveFinalizer, Reason::Deleted));
+    }
+
+    fn is_spool_stored(&self) -> bool {
+        self.next.run.as_ref().is_some_and(|r| self.facts.stored.contains_key(&r.id))
+    }
+
+    /// Whether the record may be given up: None when the policy is to hold.
+    fn released(&mut self) -> Option<bool> {
+        let OnDelete::Release(after) = self.env.on_delete else { return None };
+        let deleted = Time::new(self.cr.metadata.deletion_timestamp.as_ref()?.0);
+        let at = deleted.after(after);
+        if self.now < at {
+            self.wake_at(at);
+        }
+        Some(self.now >= at)
+    }
+
+    /// Whether the last run's record is stored, or spooled beside the object.
+    pub(super) fn record_is_safe(&mut self) -> bool {
+        if self.situation.stored != Some(false) {
+            return true;
+        }
+        let Some(run) = self.next.run.clone() else { return true };
+        if self.facts.revisions.contains_key(&digest::spool_name(&self.owner.name, &self.owner.uid, &run.id)) {
+            return true;
+        }
+        if self.facts.store_up {
+            self.note(Reason::Pending, "the next run starts when the record of the last one is stored");
+        } else if self.spools().count() >= MAX_SPOOLED {
+            self.note(
+                Reason::SpoolFull,
+                format!("{MAX_SPOOLED} records wait for the history store: the next run starts when it is back"),
+            );
+            self.situation.change_pending =
+                Some(format!("{MAX_SPOOLED} records wait for the history store: the next run starts when it is back"));
+        } else if let Some(data) = self.spool_data() {
+            self.plan
+                .actions
+                .push((Action::PostRevision(Box::new(build::spool(self.cr, &run, data))), Reason::Backlog));
+            self.wake_at(self.now.after(Duration::from_secs(1)));
+        }
+        false
+    }
+
+    fn spools(&self) -> impl Iterator<Item = &RevisionFact> {
+        self.facts.revisions.values().filter(|r| r.role == label::REVISION_SPOOL)
+    }
+
+    fn is_stored(&self, spool: &RevisionFact) -> bool {
+        spool::read(self.cr, spool).is_none_or(|b| self.facts.stored.contains_key(&b.run_id))
+    }
+
+    fn spool_data(&self) -> Option<Value> {
+        let spec = self.specs.pinned(self.next.run.as_ref()?);
+        let source = history::Source { cr: self.cr, spec, facts: self.facts, env: self.env };
+        spool::write(source.batch(None, &self.next)?)
+    }
+
+    /// Spools whose record is stored go, and their runs' pods with them.
+    pub(super) fn sweep_spools(&mut self) {
+        let done: Vec<RevisionFact> = self.spools().filter(|s| self.is_stored(s)).cloned().collect();
+        for spool in done {
+            if let Some(batch) = spool::read(self.cr, &spool)
+                && self.facts.pods.values().any(|p| deletable(p) && p.labels.get(label::RUN) == Some(&batch.run_id))
+            {
+                self.plan.actions.push((Action::DeleteRunPods { run_id: batch.run_id }, Reason::Stored));
+            }
+            self.plan.actions.push((Action::DeleteRevision { name: spool.name, uid: spool.uid }, Reason::Stored));
+        }
+    }
+
+    fn over(&self) -> bool {
+        self.next.run.as_ref().is_none_or(|r| r.finished_at.is_some())
+    }
+
+    fn youngest_placeholder(&self) -> Option<Time> {
+        let ages =
+            self.facts.pods.values().filter(|p| p.placeholder && p.owned && !p.gone).filter_map(|p| p.created_at);
+        ages.map(|t| t.after(self.env.fence_age)).filter(|t| *t > self.now).max()
+    }
+
+    /// Placeholders go once the run is over and no POST that they fence can still be under way.
+    pub(super) fn sweep_placeholders(&mut self) {
+        if !self.over() || self.cr.metadata.deletion_timestamp.is_some() {
+            return;
+        }
+        for pod in self.facts.pods.values().filter(|p| p.placeholder && p.owned && !p.gone && p.deleting_at.is_none()) {
+            let at = pod.created_at.unwrap_or(self.now).after(self.env.fence_age);
+            if self.now >= at {
+                self.plan
+                    .actions
+                    .push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, Reason::Completed));
+            } else {
+                self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
+            }
+        }
+        for pod in self.facts.pods.values().filter(|p| deletable(p) && !p.seen_to_end()) {
+            self.plan
+                .actions
+                .push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, Reason::Deleted));
+        }
+    }
+}
+
+/// A pod of ours that works or worked and is still there.
+fn deletable(pod: &PodFact) -> bool {
+    pod.owned && !pod.placeholder && !pod.gone && pod.deleting_at.is_none()
+}

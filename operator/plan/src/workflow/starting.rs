@@ -1,0 +1,186 @@
+//! Which steps may start, and which never will.
+
+use super::{
+    build,
+    machine::{Pass, explain, finish, never_started, values},
+    validate::ValidStep,
+};
+use crate::kind::Intent;
+use hearth_crds::{
+    condition::Reason,
+    time::Time,
+    workflow::{Run, StepEnd, StepPhase, StepStatus},
+};
+
+impl Pass<'_> {
+    /// Skips what can never start, and starts what can.
+    pub(super) fn start(&mut self, run: &mut Run) {
+        if run.stop.is_some() || self.no_create {
+            return;
+        }
+        self.settle(run);
+        let spec = self.spec;
+        let mut active = run.steps.iter().filter(|s| s.phase == StepPhase::Running && s.attempt > 0).count();
+        for step in &spec.steps {
+            let listed = run.steps.iter().position(|s| s.name == step.name);
+            let may_start = match listed.and_then(|i| run.steps.get(i)) {
+                Some(s) if s.phase == StepPhase::Waiting => self.retry_is_due(s),
+                Some(_) => false,
+                None => needs(run, step) == Needs::Met,
+            };
+            if !may_start {
+                continue;
+            }
+            if self.suspended {
+                self.note(&step.name, Reason::Suspended, "spec.suspend is true");
+                continue;
+            }
+            if let Some(message) = &step.approval {
+                self.ask(run, step, message);
+                continue;
+            }
+            if active >= self.spec.parallelism {
+                self.note(&step.name, Reason::Running, "waiting for room within parallelism");
+                continue;
+            }
+            if self.begin(run, listed, step) {
+                active += 1;
+            }
+        }
+        // A step that failed to begin settles those after it.
+        self.settle(run);
+        self.sort(run);
+    }
+
+    fn retry_is_due(&mut self, status: &StepStatus) -> bool {
+        match status.retry_at {
+            Some(at) if at > self.now => {
+                self.wake_at(at);
+                false
+            }
+            Some(_) | None => true,
+        }
+    }
+
+    /// Writes the intent of the next attempt of a step. Whether it starts.
+    fn begin(&mut self, run: &mut Run, listed: Option<usize>, step: &ValidStep) -> bool {
+        let values = values(run);
+        if let Err(e) = build::render(step, &values) {
+            let mut status = never_started(&step.name, StepPhase::Failed, Reason::ExpressionFailed, self.now);
+            match listed.and_then(|i| run.steps.get_mut(i)) {
+                Some(old) => finish(old, StepPhase::Failed, Some(Reason::ExpressionFailed), self.now),
+                None => {
+                    status.finished_at = Some(self.now);
+                    run.steps.push(status);
+                }
+            }
+            explain(run, &step.name, Reason::ExpressionFailed, None, &e.to_string());
+            return false;
+        }
+        if listed.is_none() {
+            run.steps.push(StepStatus {
+                started_at: Some(self.now),
+                finished_at: None,
+                reason: None,
+                ..never_started(&step.name, StepPhase::Running, Reason::Running, self.now)
+            });
+        }
+        let Some(status) = run.steps.iter_mut().find(|s| s.name == step.name) else { return false };
+        status.phase = StepPhase::Running;
+        status.attempt += 1;
+        status.since = Some(self.now);
+        status.retry_at = None;
+        status.reason = None;
+        let intent = Intent { run_id: run.id.clone(), step: step.name.clone(), item: 0, attempt: status.attempt };
+        self.intents.push(intent);
+        true
+    }
+
+    /// Skips steps whose needs failed or whose `when` is false, until nothing changes.
+    fn settle(&mut self, run: &mut Run) {
+        let spec = self.spec;
+        for step in &spec.steps {
+            if run.steps.iter().any(|s| s.name == step.name) {
+                continue;
+            }
+            match needs(run, step) {
+                Needs::Open => {}
+                Needs::Unmet(reason) => run.steps.push(never_started(&step.name, StepPhase::Skipped, reason, self.now)),
+                Needs::Met => match step.when.as_ref().map(|w| w.render_condition(&values(run))) {
+                    None | Some(Ok(true)) => {}
+                    Some(Ok(false)) => {
+                        run.steps.push(never_started(&step.name, StepPhase::Skipped, Reason::WhenFalse, self.now))
+                    }
+                    Some(Err(e)) => {
+                        run.steps.push(never_started(
+                            &step.name,
+                            StepPhase::Failed,
+                            Reason::ExpressionFailed,
+                            self.now,
+                        ));
+                        explain(run, &step.name, Reason::ExpressionFailed, None, &e.to_string());
+                    }
+                },
+            }
+        }
+        self.sort(run);
+    }
+
+    /// Steps are listed in the order of the spec, whatever order they started in.
+    fn sort(&self, run: &mut Run) {
+        let place = |name: &str| self.spec.steps.iter().position(|s| s.name == name);
+        run.steps.sort_by_key(|s| place(&s.name));
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    /// Some have not ended.
+    Open,
+    /// All ended well.
+    Met,
+    /// One ended otherwise than it must; why the step is skipped.
+    Unmet(Reason),
+}
+
+/// Skipped by its own `when` is a good end; skipped for another reason is not. What `after` lists is met to the letter.
+fn needs(run: &Run, step: &ValidStep) -> Needs {
+    let mut all = Needs::Met;
+    for need in &step.needs {
+        match run.steps.iter().find(|s| s.name == *need) {
+            Some(s) if !s.phase.is_terminal() => all = Needs::Open,
+            None => all = Needs::Open,
+            Some(s) if step.after.contains_key(need) => {
+                let met = end_of(s.phase).zip(step.after.get(need)).is_some_and(|(end, wanted)| wanted.contains(&end));
+                if !met {
+                    return Needs::Unmet(Reason::OutcomeUnmet);
+                }
+            }
+            Some(s) => match s.phase {
+                StepPhase::Succeeded => {}
+                StepPhase::Skipped if s.reason == Some(Reason::WhenFalse) => {}
+                StepPhase::Skipped
+                | StepPhase::Failed
+                | StepPhase::Cancelled
+                | StepPhase::Running
+                | StepPhase::Waiting => return Needs::Unmet(Reason::NeedFailed),
+            },
+        }
+    }
+    all
+}
+
+fn end_of(phase: StepPhase) -> Option<StepEnd> {
+    match phase {
+        StepPhase::Succeeded => Some(StepEnd::Succeeded),
+        StepPhase::Failed => Some(StepEnd::Failed),
+        StepPhase::Skipped => Some(StepEnd::Skipped),
+        StepPhase::Cancelled => Some(StepEnd::Cancelled),
+        StepPhase::Running | StepPhase::Waiting => None,
+    }
+}
+
+/// A step that succeeded in an earlier run, as a later one takes it over.
+pub(super) fn taken_over(from: &StepStatus, now: Time) -> StepStatus {
+    StepStatus { outputs: from.outputs.clone(), ..never_started(&from.name, StepPhase::Succeeded, Reason::Reused, now) }
+}
