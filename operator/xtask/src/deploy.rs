@@ -78,7 +78,7 @@ fn why_not_ready(target: &Target) -> String {
 
 /// Builds `kubectl-hearth` and gives the folder that it is in.
 pub fn command_line(stages: Option<&mut Stages>) -> Result<PathBuf> {
-    let build = || tools::run(&mut tools::cargo(&["build", "--profile", "ci", "--package", "hearth-cli", "--quiet"]));
+    let build = || tools::run(&mut tools::build_shipped("ci", &[]));
     match stages {
         Some(stages) => stages.run("kubectl hearth", build)?,
         None => build()?,

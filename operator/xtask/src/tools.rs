@@ -152,6 +152,17 @@ pub fn task(args: &[&str]) -> Command {
     command
 }
 
+/// Builds the operator and the command line in one call: cargo unites the features of what it builds together, so that
+/// the crates that both share are built once.
+pub fn build_shipped(profile: &str, features: &[&str]) -> Command {
+    let mut command =
+        cargo(&["build", "--quiet", "--profile", profile, "--package", "hearth-manager", "--package", "hearth-cli"]);
+    if !features.is_empty() {
+        command.args(["--features", &features.join(",")]);
+    }
+    command
+}
+
 /// Cargo, in the root of the checkout.
 pub fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

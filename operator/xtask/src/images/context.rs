@@ -2,7 +2,10 @@
 
 use super::rootfs;
 use crate::lab::tell;
-use crate::repo;
+use crate::{
+    repo,
+    tools::{self, build_shipped},
+};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -85,13 +88,18 @@ impl Source {
     fn package(&self) -> Option<Package<'_>> {
         match self {
             Self::Pause | Self::Busybox => None,
-            Self::Operator => Some(Package { name: "hearth-manager", program: "hearth", features: None }),
+            Self::Operator => {
+                Some(Package { name: "hearth-manager", program: "hearth", build: build_shipped("ci", &[]) })
+            }
             Self::OperatorWithFailpoints => {
-                Some(Package { name: "hearth-manager", program: "hearth", features: Some("failpoints") })
+                let build = build_shipped("ci", &["hearth-manager/failpoints"]);
+                Some(Package { name: "hearth-manager", program: "hearth", build })
             }
-            Self::Folder { name, path } => {
-                path.join("Cargo.toml").exists().then_some(Package { name, program: name, features: None })
-            }
+            Self::Folder { name, path } => path.join("Cargo.toml").exists().then(|| Package {
+                name,
+                program: name,
+                build: tools::cargo(&["build", "--quiet", "--profile", "ci", "--package", name]),
+            }),
         }
     }
 }
@@ -99,7 +107,7 @@ impl Source {
 struct Package<'a> {
     name: &'a str,
     program: &'a str,
-    features: Option<&'a str>,
+    build: Command,
 }
 
 /// Everything that can be built.
@@ -120,14 +128,9 @@ pub fn all() -> Result<Vec<Source>> {
 /// Compiles the programs of these images, and keeps each where no later build overwrites it.
 pub fn build_programs(sources: &[Source]) -> Result<()> {
     for source in sources {
-        let Some(package) = source.package() else { continue };
+        let Some(mut package) = source.package() else { continue };
         tell::step(&format!("compile {} for {}", package.name, source.name()), || {
-            let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-            cargo.current_dir(repo::root()).args(["build", "--quiet", "--profile", "ci", "-p", package.name]);
-            if let Some(features) = package.features {
-                cargo.args(["--features", features]);
-            }
-            tell::shown(&mut cargo)?;
+            tell::shown(&mut package.build)?;
             let kept = kept_program(source.name())?;
             if let Some(dir) = kept.parent() {
                 fs::create_dir_all(dir)?;
