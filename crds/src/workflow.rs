@@ -82,6 +82,9 @@ pub struct WorkflowSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub results: BTreeMap<String, Expression>,
+    /// keepPods: pods of a run that stay for a while after its record is stored, for kubectl logs and kubectl describe. Default: none stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_pods: Option<KeepPods>,
     /// suspend: true starts no new step and no new run; running pods finish. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
@@ -289,6 +292,15 @@ pub enum StepEnd {
     Skipped,
     /// It was stopped.
     Cancelled,
+}
+
+/// Pods that stay after their run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeepPods {
+    /// failed: how long after the end of the run its failed pods stay, for example 1h; at the longest until the next run has ended. Default: not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<DurationText>,
 }
 
 /// Asks for one more run.

@@ -269,3 +269,33 @@ fn a_pod_that_waits_too_long() -> Result<()> {
         neighbour(scene)
     })
 }
+
+#[test]
+fn failed_pods_stay_for_as_long_as_is_asked() -> Result<()> {
+    scene("keep", |scene| {
+        let names = |pods: &[Value]| {
+            let name = |pod: &Value| status::text(pod, "/metadata/labels/hearth.dev~1step").to_owned();
+            pods.iter()
+                .filter(|p| status::text(p, "/metadata/deletionTimestamp").is_empty())
+                .map(name)
+                .collect::<Vec<_>>()
+        };
+        scene.apply(
+            "w",
+            "{keepPods: {failed: 1h}, steps: [{name: good, command: ['true']}, {name: bad, needs: [good], command: [sh, -c, 'echo oh no; exit 1']}]}",
+        )?;
+        scene.failed("w", A_RUN)?;
+        let left = until("the good pod is gone", A_RUN, || {
+            let pods = scene.pods("w")?;
+            Ok((names(&pods) == ["bad"]).then_some(pods))
+        })?;
+        let pod = left.first().map_or("", |p| status::text(p, "/metadata/name"));
+        let log = scene.cluster.kubectl(&["-n", &scene.namespace, "logs", pod])?;
+        ensure!(log.contains("oh no"), "the log of the failed pod: {log}");
+        // Nobody wants it any more; that starts no run.
+        scene.cluster.patch(&scene.namespace, "hwf/w", &json!({"spec": {"keepPods": null}}))?;
+        until("the failed pod is gone", A_RUN, || Ok(scene.pods("w")?.is_empty().then_some(())))?;
+        ensure!(status::number(&scene.read("w")?, "/status/run/number") == 1, "keepPods started a run");
+        Ok(())
+    })
+}

@@ -2,7 +2,7 @@
 
 use super::{build, digest, history, lifecycle::Work, spool};
 use crate::{
-    facts::{PodFact, RevisionFact},
+    facts::{PodFact, PodPhase, RevisionFact},
     kind::{Action, OnDelete},
 };
 use hearth_crds::{
@@ -48,17 +48,35 @@ impl Work<'_> {
         match known {
             None => {
                 if left {
-                    self.plan.actions.push((Action::DeleteRunPods { run_id: run.id.clone() }, Reason::Stored));
+                    self.drop_pods(&run);
                 }
                 self.drop_revisions(&run);
             }
-            Some(at) if left && self.now >= at.after(SWEEP_AGAIN) => {
-                self.plan.actions.push((Action::DeleteRunPods { run_id: run.id.clone() }, Reason::Stored))
-            }
+            Some(at) if left && self.now >= at.after(SWEEP_AGAIN) => self.drop_pods(&run),
             Some(at) if left => self.wake_at(at.after(SWEEP_AGAIN)),
             Some(_) => {}
         }
         self.drop_unlabelled(&run);
+    }
+
+    /// Pods of a run that is over and stored: all of them in one request, or one by one while the failed ones stay.
+    fn drop_pods(&mut self, run: &Run) {
+        let Some(until) = self.failed_stay_until(run) else {
+            self.plan.actions.push((Action::DeleteRunPods { run_id: run.id.clone() }, Reason::Stored));
+            return;
+        };
+        self.wake_at(until);
+        let of_run = |p: &&PodFact| deletable(p) && p.labels.get(label::RUN) == Some(&run.id);
+        for pod in self.facts.pods.values().filter(of_run).filter(|p| p.phase != PodPhase::Failed) {
+            let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
+            self.plan.actions.push((action, Reason::Stored));
+        }
+    }
+
+    /// Until when failed pods of the run stay, as the object says it now; None when they may go.
+    fn failed_stay_until(&self, run: &Run) -> Option<Time> {
+        let keep = self.specs.current.checked.as_ref().ok()?.keep_failed?;
+        Some(run.finished_at?.after(keep)).filter(|until| self.now < *until)
     }
 
     /// Ended pods that no deletecollection takes: those whose labels somebody changed, and those of earlier runs whose

@@ -10,11 +10,13 @@ use serde_json::Value;
 /// The version that new digests are made in.
 pub const DIGEST_VERSION: &str = "v1";
 
-/// The run-affecting fields of a spec as the user wrote them: all but the day-2 fields and when runs start.
+/// The run-affecting fields of a spec as the user wrote them: all but the day-2 fields, when runs start, and what stays after
+/// them.
 #[must_use]
 pub fn run_affecting(spec: &WorkflowSpec) -> Value {
     let pinned = WorkflowSpec {
         run_policy: None,
+        keep_pods: None,
         suspend: None,
         rerun: None,
         cancel: None,

@@ -407,6 +407,7 @@ fn bare(run: &Run) -> Valid {
         fail_fast: false,
         timeout: None,
         pending_timeout: Duration::from_secs(900),
+        keep_failed: None,
         results: BTreeMap::new(),
     }
 }

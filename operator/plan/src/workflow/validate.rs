@@ -53,6 +53,8 @@ pub struct Valid {
     pub timeout: Option<Duration>,
     /// Limit of waiting for room, quota or image.
     pub pending_timeout: Duration,
+    /// How long failed pods stay after their run.
+    pub keep_failed: Option<Duration>,
     /// Results by name.
     pub results: BTreeMap<String, Checked>,
 }
@@ -157,6 +159,7 @@ pub fn validate(spec: &WorkflowSpec) -> Result<Valid, Invalid> {
         fail_fast: spec.fail_fast.unwrap_or(false),
         timeout: duration("spec.timeout", spec.timeout.as_ref())?,
         pending_timeout: duration("spec.pendingTimeout", spec.pending_timeout.as_ref())?.unwrap_or(DEFAULT_PENDING),
+        keep_failed: duration("spec.keepPods.failed", spec.keep_pods.as_ref().and_then(|k| k.failed.as_ref()))?,
         results,
     })
 }
