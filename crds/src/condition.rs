@@ -136,6 +136,10 @@ pub enum Reason {
     Approved,
     /// The object is a template: it runs when it is asked to.
     Template,
+    /// The object runs at the times of its schedules.
+    Scheduled,
+    /// A scheduled time came while the run was under way, and `concurrency` is Replace.
+    Replaced,
     /// Another step failed and `failFast` is true.
     FailFast,
     /// The results are longer than 8 KiB.
@@ -200,6 +204,8 @@ impl Reason {
             Self::WaitingForApproval => "WaitingForApproval",
             Self::Approved => "Approved",
             Self::Template => "Template",
+            Self::Scheduled => "Scheduled",
+            Self::Replaced => "Replaced",
             Self::FailFast => "FailFast",
             Self::ResultsTooLong => "ResultsTooLong",
             Self::Deleted => "Deleted",

@@ -62,9 +62,17 @@ pub struct WorkflowSpec {
     /// pod settings of every step; a step's own settings win, field by field. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodSubset>,
-    /// runPolicy: OnChange runs each spec once, as soon as it is applied; Manual makes a template that runs only when rerun.token changes. Default: OnChange.
+    /// runPolicy: OnChange runs each spec once, as soon as it is applied; OnSchedule only at the times of schedules; Manual makes a template that runs only when rerun.token changes. Default: OnSchedule with schedules, else OnChange.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_policy: Option<RunPolicy>,
+    /// schedules: times at which runs start. A time is run once at most; of times that were missed, the latest alone is made up. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub schedules: Vec<Schedule>,
+    /// concurrency: what becomes of a scheduled time that comes while a run is under way: Forbid lets it wait for the end of that run, Replace cancels that run. Default: Forbid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
     /// parallelism: the most pods of a run at one time. Default: 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]
@@ -78,6 +86,9 @@ pub struct WorkflowSpec {
     /// pendingTimeout: how long a pod may wait for room, quota or its image before its step fails, for example 10m. Default: 15m.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_timeout: Option<DurationText>,
+    /// onExit: one more step, run when all others are over, however they ended; it may read run.phase and the outputs of all steps. It is not stopped by what stopped the run (cancel, timeout, failFast), so give it a timeout of its own. If it fails, so does the run. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_exit: Option<Box<Step>>,
     /// results of a run by name, each an expression, for example `best: "${steps.fit.outputs.rmse}"`; 8 KiB in all. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
@@ -267,8 +278,36 @@ pub struct Backoff {
 pub enum RunPolicy {
     /// One run of each spec that is applied.
     OnChange,
+    /// At the times of `schedules`.
+    OnSchedule,
     /// Only when asked: the object is a template.
     Manual,
+}
+
+/// Times at which runs start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Schedule {
+    /// cron: minute, hour, day of the month, month and day of the week, for example `0 6 * * 1` for Mondays at six; or @hourly, @daily, @weekly, @monthly.
+    #[schemars(length(min = 1, max = 128))]
+    pub cron: String,
+    /// timeZone that cron is read in, by its IANA name, for example Europe/Vienna. Default: Etc/UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub time_zone: Option<String>,
+    /// startingDeadline: a run starts no later than this after its time, for example 1h; later, the time is missed. Default: none, so that the latest missed time is always made up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starting_deadline: Option<DurationText>,
+}
+
+/// What a scheduled time does to a run that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::undescribed)]
+pub enum Concurrency {
+    /// It waits for the end of that run.
+    Forbid,
+    /// It cancels that run.
+    Replace,
 }
 
 /// Ends of a step that another one waits for.
@@ -377,6 +416,22 @@ pub struct WorkflowStatus {
     /// rerunToken: the last rerun.token that was noted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rerun_token: Option<String>,
+    /// schedule: how far the times of spec.schedules are used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleStatus>,
+}
+
+/// How far the times of the schedules are used up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleStatus {
+    /// digest of the schedules that this speaks of: changed ones begin anew.
+    pub digest: String,
+    /// usedUntil: times up to this one were run, or given up.
+    pub used_until: Time,
+    /// next: when the next run is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Time>,
 }
 
 /// Phase of a run. The store adds Vanished.
@@ -436,6 +491,9 @@ pub struct Run {
     pub generation: i64,
     /// trigger: what started it.
     pub trigger: Trigger,
+    /// scheduledFor: the scheduled time that this run was started for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_for: Option<Time>,
     /// params as resolved at the start.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, Json>,
@@ -471,6 +529,8 @@ pub enum Trigger {
     Changed,
     /// Its rerun token changed.
     Rerun,
+    /// A scheduled time came.
+    Schedule,
 }
 
 impl Trigger {
@@ -481,6 +541,7 @@ impl Trigger {
             Self::Created => "Created",
             Self::Changed => "Changed",
             Self::Rerun => "Rerun",
+            Self::Schedule => "Schedule",
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, ensure};
 use hearth_e2e::{
-    A_RUN, A_WORD, Scene, audit, lab, lab::Away, operator, plugin, rows, scene, status, store, until,
+    A_RUN, A_WORD, Cluster, Scene, audit, lab, lab::Away, operator, plugin, rows, scene, status, store, until,
     wait::until_despite_errors,
 };
 use serde_json::{Value, json};
@@ -297,6 +297,16 @@ fn the_operators_pod_is_killed_in_mid_run() -> Result<()> {
     })
 }
 
+/// Waits until the namespaces of earlier tests are gone. While it starts, an API server lists no custom resources: the
+/// namespace controller would take a namespace for empty, and leave its Workflows behind in no namespace at all.
+fn nothing_is_being_deleted(cluster: &Cluster) -> Result<()> {
+    until("no namespace is being deleted", A_RUN, || {
+        let namespaces = cluster.list(&["namespaces", "-l", "hearth-e2e=true"])?;
+        let going = namespaces.iter().any(|n| status::text(n, "/status/phase") == "Terminating");
+        Ok((!going).then_some(()))
+    })
+}
+
 #[test]
 fn the_api_server_is_restarted_in_mid_run() -> Result<()> {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -305,6 +315,7 @@ fn the_api_server_is_restarted_in_mid_run() -> Result<()> {
         scene.apply("held", HELD)?;
         scene.apply("busy", "{parallelism: 1, steps: [{name: a, command: [sleep, '1']}, {name: b, command: [sleep, '1']}, {name: c, command: [sleep, '1']}, {name: d, command: [sleep, '1']}, {name: e, command: [sleep, '1']}]}")?;
         let pod = scene.running_pod("held", "a")?;
+        nothing_is_being_deleted(&scene.cluster)?;
         lab::lab(&["restart", "apiserver"])?;
         let mut runs = Vec::new();
         until_despite_errors("the held step is let go", A_WORD, || let_go(scene, &pod).map(Some))?;

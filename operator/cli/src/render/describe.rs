@@ -241,6 +241,8 @@ fn advice(reason: Reason) -> Option<&'static str> {
         | Reason::Reused
         | Reason::Approved
         | Reason::Template
+        | Reason::Scheduled
+        | Reason::Replaced
         | Reason::Healthy => None,
         Reason::Stored | Reason::Pending | Reason::Backlog | Reason::SpoolFull | Reason::Poisoned => None,
     }

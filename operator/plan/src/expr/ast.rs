@@ -26,6 +26,12 @@ pub enum Reference {
     RunId,
     /// `run.number`.
     RunNumber,
+    /// `run.phase`: how the run ended, for the step that follows its end.
+    RunPhase,
+    /// `item`: the element that this one of a fan-out works on.
+    Item,
+    /// `index`: its place in the list, from 0.
+    Index,
     /// `now`: when the run started.
     Now,
 }
@@ -35,7 +41,14 @@ impl Reference {
     pub(super) fn outputs_of(&self) -> Option<&str> {
         match self {
             Self::StepOutput { step, .. } | Self::StepOutputs { step } => Some(step),
-            Self::Param(_) | Self::StepPhase(_) | Self::RunId | Self::RunNumber | Self::Now => None,
+            Self::Param(_)
+            | Self::StepPhase(_)
+            | Self::RunId
+            | Self::RunNumber
+            | Self::RunPhase
+            | Self::Item
+            | Self::Index
+            | Self::Now => None,
         }
     }
 }
@@ -49,6 +62,9 @@ impl fmt::Display for Reference {
             Self::StepPhase(step) => write!(f, "steps{}.phase", Member(step)),
             Self::RunId => f.write_str("run.id"),
             Self::RunNumber => f.write_str("run.number"),
+            Self::RunPhase => f.write_str("run.phase"),
+            Self::Item => f.write_str("item"),
+            Self::Index => f.write_str("index"),
             Self::Now => f.write_str("now"),
         }
     }

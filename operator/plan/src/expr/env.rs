@@ -10,6 +10,8 @@ pub struct Env {
     params: BTreeMap<String, Type>,
     steps: BTreeMap<String, StepType>,
     not_needed: BTreeSet<String>,
+    run_phase: bool,
+    item: Option<Type>,
 }
 
 /// What an earlier step gives.
@@ -49,6 +51,20 @@ impl Env {
         self
     }
 
+    /// Adds `run.phase`, which is known when the run is over.
+    #[must_use]
+    pub fn run_phase(mut self) -> Self {
+        self.run_phase = true;
+        self
+    }
+
+    /// Adds `item`, an element of a list of `of`, and `index`.
+    #[must_use]
+    pub fn item(mut self, of: Type) -> Self {
+        self.item = Some(of);
+        self
+    }
+
     /// The type of what `reference` names; `ran` when its step is known to have run to its good end.
     pub(super) fn type_of(&self, reference: &Reference, ran: bool) -> Result<Type, Problem> {
         match reference {
@@ -69,6 +85,10 @@ impl Env {
             Reference::StepPhase(step) => self.step_type(step).map(|_| Type::String),
             Reference::RunId | Reference::Now => Ok(Type::String),
             Reference::RunNumber => Ok(Type::Int),
+            Reference::RunPhase if self.run_phase => Ok(Type::String),
+            Reference::RunPhase => Err(Problem::unsupported("`run.phase`", "read it in `onExit`")),
+            Reference::Item => self.item.clone().ok_or_else(|| no_item("item")),
+            Reference::Index => self.item.as_ref().map(|_| Type::Int).ok_or_else(|| no_item("index")),
         }
     }
 
@@ -87,6 +107,10 @@ impl Env {
     }
 }
 
+fn no_item(name: &str) -> Problem {
+    Problem::unsupported(format!("`{name}`"), "give the step a `forEach`")
+}
+
 fn skippable(of: Type, step: &StepType, ran: bool) -> Type {
     if step.may_be_skipped && !ran { of.nullable() } else { of }
 }
@@ -102,8 +126,21 @@ pub struct Values {
     pub run_id: String,
     /// `run.number`.
     pub run_number: i64,
+    /// `run.phase`, once the run is over.
+    pub run_phase: Option<String>,
+    /// `item` and `index`, in a fan-out.
+    pub item: Option<Item>,
     /// `now`: when the run started, by RFC 3339. The clock is not asked.
     pub now: String,
+}
+
+/// One of a fan-out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// `index`, from 0.
+    pub index: u32,
+    /// `item`.
+    pub value: Value,
 }
 
 /// What a step that has ended gave.

@@ -243,6 +243,9 @@ fn find<'a>(reference: &Reference, values: &'a Values) -> Found<'a> {
         Reference::StepPhase(step) => values.steps.get(step).map_or(Found::Nothing, |s| Found::Text(&s.phase)),
         Reference::RunId => Found::Text(&values.run_id),
         Reference::RunNumber => Found::Int(values.run_number),
+        Reference::RunPhase => values.run_phase.as_deref().map_or(Found::Nothing, Found::Text),
+        Reference::Item => json(values.item.as_ref().map(|i| &i.value)),
+        Reference::Index => values.item.as_ref().map_or(Found::Nothing, |i| Found::Int(i64::from(i.index))),
         Reference::Now => Found::Text(&values.now),
     }
 }

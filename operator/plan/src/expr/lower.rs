@@ -10,7 +10,7 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operat
 
 /// Names that a loop variable may not take: all roots, those of later kinds too.
 const ROOTS: [&str; 7] = ["params", "steps", "run", "now", "item", "index", "datasets"];
-const KNOWN_ROOTS: [&str; 4] = ["params", "steps", "run", "now"];
+const KNOWN_ROOTS: [&str; 6] = ["params", "steps", "run", "now", "item", "index"];
 
 pub(super) fn lower(tree: &IdedExpr) -> Result<Node, Problem> {
     Lower { local: None }.node(tree, 0)
@@ -54,7 +54,8 @@ impl Path {
             Self::Run => match name {
                 "id" => Reference::RunId,
                 "number" => Reference::RunNumber,
-                other => return Err(Problem::unknown("field of `run`", other, ["id", "number"])),
+                "phase" => Reference::RunPhase,
+                other => return Err(Problem::unknown("field of `run`", other, ["id", "number", "phase"])),
             },
             Self::Node(Node::Ref(Reference::StepOutputs { step })) => {
                 Reference::StepOutput { step, output: name.to_owned() }
@@ -120,6 +121,8 @@ impl<'a> Lower<'a> {
             "steps" => Ok(Path::Steps),
             "run" => Ok(Path::Run),
             "now" => Ok(Path::Node(Node::Ref(Reference::Now))),
+            "item" => Ok(Path::Node(Node::Ref(Reference::Item))),
+            "index" => Ok(Path::Node(Node::Ref(Reference::Index))),
             other => Err(Problem::unknown("name", other, KNOWN_ROOTS.into_iter().chain(self.local))),
         }
     }

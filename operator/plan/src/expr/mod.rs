@@ -33,7 +33,7 @@ mod tests;
 mod types;
 
 pub use ast::Reference;
-pub use env::{Env, StepType, StepValue, Values};
+pub use env::{Env, Item, StepType, StepValue, Values};
 pub use error::{ExprError, Problem};
 pub use escape::kubelet_escape;
 pub use functions::{FUNCTIONS, Function, FunctionDoc, Style};

@@ -32,7 +32,7 @@ impl Pass<'_> {
     pub(super) fn observe(&mut self, run: &mut Run, index: usize) {
         let Some(status) = run.steps.get(index).filter(|s| s.phase == StepPhase::Running) else { return };
         let spec = self.spec;
-        let Some(step) = spec.steps.iter().find(|s| s.name == status.name) else { return };
+        let Some(step) = spec.step(&status.name) else { return };
         if let Some(message) = &step.approval {
             return self.await_approval(run, index, step, message);
         }
@@ -74,7 +74,7 @@ impl Pass<'_> {
     fn name_taken(&mut self, run: &mut Run, index: usize, step: &ValidStep, what: &str) {
         let Some(status) = run.steps.get(index) else { return };
         let safe = status.since.unwrap_or(self.now).after(self.env.fence_age);
-        if let Some(stop) = run.stop.or(status.stop) {
+        if let Some(stop) = self.stop_of(run, status) {
             if self.now >= safe {
                 self.fail(run, index, step, outcome::stopped(stop), self.now, None);
                 return;
@@ -116,7 +116,7 @@ impl Pass<'_> {
         // No placeholder can be made any more. A POST that is still under way lands within that time, and its pod goes with the object.
         let safe = status.since.unwrap_or(self.now).after(self.env.fence_age);
         if self.now >= safe {
-            let reason = run.stop.or(status.stop).unwrap_or(Reason::Deleted);
+            let reason = self.stop_of(run, status).unwrap_or(Reason::Deleted);
             self.fail(run, index, step, outcome::stopped(reason), self.now, None);
         } else {
             self.note(&step.name, Reason::Deleted, "waiting until a create that may be under way has landed");
@@ -150,7 +150,7 @@ impl Pass<'_> {
     }
 
     fn live(&mut self, run: &mut Run, index: usize, step: &ValidStep, pod: &PodFact) {
-        if run.stop.is_none()
+        if (run.stop.is_none() || self.spec.is_exit(&step.name))
             && let Some(status) = run.steps.get_mut(index).filter(|s| s.stop == Some(Reason::PodDeleted))
         {
             // The watch had lost it, but it is there: somebody changed its labels.
@@ -180,7 +180,7 @@ impl Pass<'_> {
     /// A definite no: nothing was created, and the attempt is not used up.
     fn refused(&mut self, run: &mut Run, index: usize, step: &ValidStep, refusal: &Refusal) {
         let reason = refusal_reason(refusal);
-        let stop = run.stop.or(run.steps.get(index).and_then(|s| s.stop));
+        let stop = run.steps.get(index).and_then(|s| self.stop_of(run, s));
         if let Some(stop) = stop.or(self.no_create.then_some(Reason::Deleted)) {
             self.fail(run, index, step, outcome::stopped(stop), self.now, None);
             return;
@@ -281,7 +281,7 @@ impl Pass<'_> {
 
     /// The current attempt is over and did not succeed: another one, or the step's end.
     fn fail(&mut self, run: &mut Run, index: usize, step: &ValidStep, end: Failed, at: Time, node: Option<String>) {
-        let stopping = run.stop;
+        let stopping = run.stop.filter(|_| !self.spec.is_exit(&step.name));
         let Some(status) = run.steps.get_mut(index) else { return };
         let attempt = status.attempt;
         status.ended.push(AttemptEnd {

@@ -8,46 +8,70 @@ use hearth_crds::{
     time::Time,
     workflow::{Failure, Run, RunPhase, StepPhase, WorkflowStatus},
 };
+use std::collections::BTreeMap;
 
 /// The longest results of a run, as JSON.
 pub const MAX_RESULTS: usize = 8 * 1024;
 const MAX_MESSAGE: usize = 512;
 
-/// Ends the run when every step is over. The phase that it ends in.
-pub fn conclude(run: &mut Run, spec: &Valid, now: Time) -> Option<RunPhase> {
-    let over = spec.steps.iter().all(|s| run.steps.iter().any(|r| r.name == s.name && r.phase.is_terminal()));
-    if !over {
-        return None;
-    }
-    run.finished_at = Some(now);
-    Some(match run.stop {
-        Some(Reason::Cancelled | Reason::Deleted) => RunPhase::Cancelled,
-        Some(_) => RunPhase::Failed,
-        None if run.steps.iter().any(|s| matches!(s.phase, StepPhase::Failed | StepPhase::Cancelled)) => {
-            RunPhase::Failed
-        }
-        None => match results(run, spec) {
-            Ok(()) => RunPhase::Succeeded,
-            Err(failure) => {
-                run.failure.get_or_insert(failure);
-                RunPhase::Failed
-            }
-        },
-    })
+/// Whether a step of that name is listed, and over.
+fn is_over(run: &Run, name: &str) -> bool {
+    run.steps.iter().any(|r| r.name == name && r.phase.is_terminal())
 }
 
-fn results(run: &mut Run, spec: &Valid) -> Result<(), Failure> {
+/// Whether every step of the DAG is over; the step on exit may still be to come.
+pub(super) fn steps_are_over(run: &Run, spec: &Valid) -> bool {
+    spec.steps.iter().all(|s| is_over(run, &s.name))
+}
+
+/// Ends the run when every step is over. The phase that it ends in.
+pub fn conclude(run: &mut Run, spec: &Valid, now: Time) -> Option<RunPhase> {
+    if !steps_are_over(run, spec) || spec.on_exit.as_ref().is_some_and(|s| !is_over(run, &s.name)) {
+        return None;
+    }
+    let (phase, results) = verdict(run, spec);
+    run.finished_at = Some(now);
+    match results {
+        Ok(results) => run.results = results,
+        Err(failure) => {
+            run.failure.get_or_insert(failure);
+        }
+    }
+    let exit_failed = spec.on_exit.as_ref().is_some_and(|exit| failed(run, &exit.name));
+    Some(if phase == RunPhase::Succeeded && exit_failed { RunPhase::Failed } else { phase })
+}
+
+fn failed(run: &Run, name: &str) -> bool {
+    run.steps.iter().any(|s| s.name == name && matches!(s.phase, StepPhase::Failed | StepPhase::Cancelled))
+}
+
+type Results = Result<BTreeMap<String, Json>, Failure>;
+
+/// How a run ends whose steps are over, the step on exit apart, and its results.
+pub(super) fn verdict(run: &Run, spec: &Valid) -> (RunPhase, Results) {
+    match run.stop {
+        Some(Reason::Cancelled | Reason::Deleted | Reason::Replaced) => (RunPhase::Cancelled, Ok(BTreeMap::new())),
+        Some(_) => (RunPhase::Failed, Ok(BTreeMap::new())),
+        None if spec.steps.iter().any(|s| failed(run, &s.name)) => (RunPhase::Failed, Ok(BTreeMap::new())),
+        None => {
+            let results = results(run, spec);
+            (if results.is_ok() { RunPhase::Succeeded } else { RunPhase::Failed }, results)
+        }
+    }
+}
+
+fn results(run: &Run, spec: &Valid) -> Results {
     let failure = |reason, message: String| Failure { step: None, attempt: None, reason, exit_code: None, message };
     let values = values(run);
+    let mut results = BTreeMap::new();
     for (name, expression) in &spec.results {
         let value = expression
             .render(&values)
             .map_err(|e| failure(Reason::ExpressionFailed, format!("spec.results.{name}: {e}")))?;
-        run.results.insert(name.clone(), Json(value));
+        results.insert(name.clone(), Json(value));
     }
-    let size = serde_json::to_vec(&run.results).map_or(usize::MAX, |v| v.len());
+    let size = serde_json::to_vec(&results).map_or(usize::MAX, |v| v.len());
     if size > MAX_RESULTS {
-        run.results.clear();
         return Err(failure(
             Reason::ResultsTooLong,
             format!(
@@ -55,7 +79,7 @@ fn results(run: &mut Run, spec: &Valid) -> Result<(), Failure> {
             ),
         ));
     }
-    Ok(())
+    Ok(results)
 }
 
 /// What the conditions are made from, beside the status itself.
@@ -73,10 +97,19 @@ pub struct Situation {
     pub backlog: Option<String>,
     /// Something has run.
     pub working: bool,
-    /// The object runs only when asked.
-    pub template: bool,
+    /// What the object waits for between runs, when it is not for a change of its spec.
+    pub idle: Option<Idle>,
     /// Steps of the spec, when it can be read.
     pub steps: Option<usize>,
+}
+
+/// What an object waits for between its runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// To be asked.
+    Template,
+    /// For the next time of its schedules.
+    Scheduled(Option<Time>),
 }
 
 type Said = (ConditionType, ConditionStatus, Reason, String);
@@ -126,9 +159,8 @@ fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Sa
             add(Stalled, True, Reason::InvalidSpec, message);
         }
         Some(_) | None => match (&status.run, status.phase) {
-            (run, phase) if situation.template && !active => {
-                let text = "a template: it runs when spec.rerun.token changes";
-                add(Ready, True, Reason::Template, text);
+            (run, phase) if situation.idle.is_some() && !active => {
+                idle(situation, &mut add);
                 if let (Some(run), Some(RunPhase::Failed | RunPhase::Cancelled)) = (run, phase) {
                     let failure = run.failure.as_ref();
                     let reason = failure.map(|f| f.reason).or(run.stop).unwrap_or(Reason::StepFailed);
@@ -152,7 +184,7 @@ fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Sa
             }
         },
     }
-    if situation.suspended && (active || status.run.is_none()) {
+    if situation.suspended && (active || status.run.is_none() || situation.idle.is_some()) {
         add(
             Suspended,
             True,
@@ -174,6 +206,21 @@ fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Sa
         None => {}
     }
     said
+}
+
+fn idle(situation: &Situation, add: &mut impl FnMut(ConditionType, ConditionStatus, Reason, &str)) {
+    let (reason, text) = match situation.idle {
+        Some(Idle::Scheduled(_)) if situation.suspended => (
+            Reason::Scheduled,
+            "suspended: scheduled times pass unused: set spec.suspend to false to go on with the next one".to_owned(),
+        ),
+        Some(Idle::Scheduled(Some(next))) => (Reason::Scheduled, format!("the next run is due at {next}")),
+        Some(Idle::Scheduled(None)) => (Reason::Scheduled, "it runs at the times of spec.schedules".to_owned()),
+        Some(Idle::Template) | None => {
+            (Reason::Template, "a template: it runs when spec.rerun.token changes".to_owned())
+        }
+    };
+    add(ConditionType::Ready, ConditionStatus::True, reason, &text);
 }
 
 fn ended(run: &Run, phase: RunPhase, add: &mut impl FnMut(ConditionType, ConditionStatus, Reason, &str)) {

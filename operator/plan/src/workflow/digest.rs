@@ -16,6 +16,8 @@ pub const DIGEST_VERSION: &str = "v1";
 pub fn run_affecting(spec: &WorkflowSpec) -> Value {
     let pinned = WorkflowSpec {
         run_policy: None,
+        schedules: Vec::new(),
+        concurrency: None,
         keep_pods: None,
         suspend: None,
         rerun: None,
@@ -24,6 +26,12 @@ pub fn run_affecting(spec: &WorkflowSpec) -> Value {
         ..spec.clone()
     };
     serde_json::to_value(pinned).unwrap_or(Value::Null)
+}
+
+/// The digest of the schedules.
+#[must_use]
+pub fn schedules_digest(spec: &WorkflowSpec) -> String {
+    digest_of(&serde_json::to_value(&spec.schedules).unwrap_or(Value::Null))
 }
 
 /// `v1:hex` over the canonical JSON of the run-affecting fields.

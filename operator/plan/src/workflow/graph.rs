@@ -15,19 +15,20 @@ pub(super) fn names(spec: &WorkflowSpec) -> Result<(), Invalid> {
         return invalid("spec.steps", format!("there are {} steps, at most {MAX_STEPS} are allowed", spec.steps.len()));
     }
     let mut known = BTreeSet::new();
-    for step in &spec.steps {
-        if !is_dns_label(&step.name) || step.name.len() > 52 {
+    let exit = spec.on_exit.iter().map(|s| ("spec.onExit.name".to_owned(), &s.name));
+    for (field, name) in spec.steps.iter().map(|s| (format!("spec.steps[{}].name", s.name), &s.name)).chain(exit) {
+        if !is_dns_label(name) || name.len() > 52 {
             return invalid(
-                format!("spec.steps[{}].name", step.name),
+                field,
                 "is not a DNS label of at most 52 characters: use lower-case letters, digits and dashes",
             );
         }
-        if !known.insert(step.name.as_str()) {
-            return invalid(
-                format!("spec.steps[{}].name", step.name),
-                "this name is used twice: rename one of the steps",
-            );
+        if !known.insert(name.as_str()) {
+            return invalid(field, "this name is used twice: rename one of the steps");
         }
+    }
+    if let Some(exit) = &spec.on_exit {
+        known.remove(exit.name.as_str());
     }
     for step in &spec.steps {
         let needs = step.needs.iter().map(|need| ("needs", need));

@@ -105,7 +105,7 @@ impl Source<'_> {
 
     fn step_records(&self, run: &Run, status: &StepStatus, records: &mut Vec<Record>) {
         let spec = self.spec.and_then(|s| s.checked.as_ref().ok());
-        let step = spec.and_then(|v| v.steps.iter().find(|s| s.name == status.name));
+        let step = spec.and_then(|v| v.step(&status.name));
         if status.attempt == 0 {
             let row = StepRow {
                 phase: status.phase.as_str().into(),

@@ -2,9 +2,10 @@
 
 use super::{
     build::{self, Owner},
-    conclude::{self, Situation},
+    conclude::{self, Idle, Situation},
     digest,
     machine::Pass,
+    schedule::{self, Schedules},
     specs::Specs,
     starting,
     validate::{Valid, ValidStep},
@@ -92,14 +93,18 @@ impl Work<'_> {
 
     /// A run is under way.
     fn go_on(&mut self, deleting: bool) {
+        let due = self.due();
         let Some(mut run) = self.next.run.take() else { return };
-        if run.stop.is_none() {
-            if deleting {
-                run.stop = Some(Reason::Deleted);
-            } else if self.cr.spec.cancel.as_ref().is_some_and(|c| c.run == run.id) {
-                run.stop = Some(Reason::Cancelled);
-            }
-        }
+        let asked = if deleting {
+            Some(Reason::Deleted)
+        } else if self.cr.spec.cancel.as_ref().is_some_and(|c| c.run == run.id) {
+            Some(Reason::Cancelled)
+        } else {
+            due.filter(|_| self.replaces()).map(|_| Reason::Replaced)
+        };
+        // What stopped the steps before does not stop the one on exit, but a deletion does.
+        let stop_exit = asked.filter(|_| deleting || run.stop.is_none());
+        run.stop = run.stop.or(asked);
         let bare;
         let spec = match self.specs.pinned(&run).map(|s| s.checked.as_ref()) {
             Some(Ok(valid)) => valid,
@@ -119,7 +124,7 @@ impl Work<'_> {
             }
         };
         self.change_pending(&run);
-        self.pass(run, spec, deleting || self.facts.namespace_terminating);
+        self.pass(run, spec, deleting || self.facts.namespace_terminating, stop_exit);
     }
 
     /// The pinned spec cannot be had: the run is stopped, by the names that its status lists.
@@ -141,7 +146,7 @@ impl Work<'_> {
 
     fn change_pending(&mut self, run: &Run) {
         let token = self.cr.spec.rerun.as_ref().map(|r| r.token.clone());
-        let changed = !self.specs.is_current(run) && !self.is_template();
+        let changed = !self.specs.is_current(run) && schedule::policy(&self.cr.spec) == RunPolicy::OnChange;
         self.situation.change_pending = match (&self.specs.current.checked, changed) {
             (Err(e), true) => Some(format!("the changed spec will not run: {e}")),
             (Ok(_), true) => {
@@ -155,7 +160,7 @@ impl Work<'_> {
     }
 
     /// One pass over the run, and its end if it has come.
-    fn pass(&mut self, mut run: Run, spec: &Valid, no_create: bool) {
+    fn pass(&mut self, mut run: Run, spec: &Valid, no_create: bool, stop_exit: Option<Reason>) {
         let mut pass = Pass {
             owner: &self.owner,
             spec,
@@ -164,6 +169,7 @@ impl Work<'_> {
             now: self.now,
             approvals: &self.cr.spec.approve,
             suspended: self.situation.suspended,
+            stop_exit,
             no_create,
             intents: Vec::new(),
             fences: Vec::new(),
@@ -204,7 +210,7 @@ impl Work<'_> {
             None => self.next.phase = Some(if self.situation.working { RunPhase::Running } else { RunPhase::Pending }),
         }
         self.next.run = Some(run);
-        self.situation.steps = Some(spec.steps.len());
+        self.situation.steps = Some(spec.count());
     }
 
     /// Starts the next run if there is a reason to, and nothing in its way.
@@ -214,8 +220,13 @@ impl Work<'_> {
         if first_look {
             self.next.rerun_token.clone_from(&token);
         }
-        self.situation.template = self.is_template();
-        let Some(trigger) = self.trigger(token.as_deref()) else {
+        let due = self.due();
+        self.situation.idle = match schedule::policy(&self.cr.spec) {
+            RunPolicy::Manual => Some(Idle::Template),
+            RunPolicy::OnSchedule => Some(Idle::Scheduled(self.next.schedule.as_ref().and_then(|s| s.next))),
+            RunPolicy::OnChange => None,
+        };
+        let Some(trigger) = self.trigger(token.as_deref(), due) else {
             if let Err(e) = &self.specs.current.checked {
                 self.situation.invalid = Some(e.to_string());
             }
@@ -232,20 +243,17 @@ impl Work<'_> {
         if self.situation.suspended || self.facts.namespace_terminating || !self.record_is_safe() {
             return;
         }
-        self.start(trigger, valid, token);
+        self.start(trigger, valid, token, due.filter(|_| trigger == Trigger::Schedule));
     }
 
-    fn is_template(&self) -> bool {
-        self.cr.spec.run_policy == Some(RunPolicy::Manual)
-    }
-
-    fn trigger(&self, token: Option<&str>) -> Option<Trigger> {
+    fn trigger(&self, token: Option<&str>, due: Option<Time>) -> Option<Trigger> {
         let asked = token.is_some() && token != self.next.rerun_token.as_deref();
+        let on_change = schedule::policy(&self.cr.spec) == RunPolicy::OnChange;
         match &self.next.run {
-            _ if self.is_template() => asked.then_some(Trigger::Rerun),
-            None => Some(Trigger::Created),
-            Some(run) if !self.specs.is_current(run) => Some(Trigger::Changed),
-            Some(_) => asked.then_some(Trigger::Rerun),
+            None if on_change => Some(Trigger::Created),
+            Some(run) if on_change && !self.specs.is_current(run) => Some(Trigger::Changed),
+            Some(_) | None if asked => Some(Trigger::Rerun),
+            Some(_) | None => due.map(|_| Trigger::Schedule),
         }
     }
 
@@ -259,14 +267,17 @@ impl Work<'_> {
                 let done = |name: &str| run.steps.iter().any(|s| s.name == name && s.phase == StepPhase::Succeeded);
                 let passed = |name: &str| spec.steps.iter().any(|s| done(&s.name) && s.needs.iter().any(|n| n == name));
                 let asks = |name: &str| spec.steps.iter().any(|s| s.name == name && s.approval.is_some());
-                let kept = run.steps.iter().filter(|s| done(&s.name) && (!asks(&s.name) || passed(&s.name)));
+                let kept = run
+                    .steps
+                    .iter()
+                    .filter(|s| done(&s.name) && (!asks(&s.name) || passed(&s.name)) && !spec.is_exit(&s.name));
                 kept.map(|s| starting::taken_over(s, self.now)).collect()
             }
             _ => Vec::new(),
         }
     }
 
-    fn start(&mut self, trigger: Trigger, spec: &Valid, token: Option<String>) {
+    fn start(&mut self, trigger: Trigger, spec: &Valid, token: Option<String>, scheduled_for: Option<Time>) {
         let digest = self.specs.current.digest.clone();
         let revision = digest::revision_name(&self.owner.name, &self.owner.uid, &digest);
         if !has_finalizer(self.cr) {
@@ -289,6 +300,9 @@ impl Work<'_> {
             });
         }
         self.next.rerun_token = token;
+        if let Some((mark, at)) = self.next.schedule.as_mut().zip(scheduled_for) {
+            mark.used_until = at;
+        }
         self.situation.stored = None;
         self.situation.backlog = None;
         let run = Run {
@@ -299,6 +313,7 @@ impl Work<'_> {
             digest,
             generation: self.cr.metadata.generation.unwrap_or(0),
             trigger,
+            scheduled_for,
             params: spec.params.iter().map(|(k, v)| (k.clone(), hearth_crds::json::Json(v.clone()))).collect(),
             started_at: self.now,
             finished_at: None,
@@ -309,7 +324,7 @@ impl Work<'_> {
             steps,
         };
         self.next.phase = None;
-        self.pass(run, spec, false);
+        self.pass(run, spec, false, None);
     }
 
     /// Describes the new status, and decides whether it is written now.
@@ -319,7 +334,7 @@ impl Work<'_> {
         self.next.observed_generation = generation;
         if self.situation.steps.is_none() {
             let spec = self.next.run.as_ref().map_or(Some(&*self.specs.current), |run| self.specs.pinned(run));
-            self.situation.steps = spec.and_then(|s| s.checked.as_ref().ok()).map(|v| v.steps.len());
+            self.situation.steps = spec.and_then(|s| s.checked.as_ref().ok()).map(Valid::count);
         }
         conclude::describe(&mut self.next, old, &self.situation, &self.plan.notes, generation, self.now);
         if old != Some(&self.next) {
@@ -369,8 +384,14 @@ impl Work<'_> {
                 .map(|c| (c.type_, c.status == ConditionStatus::True))
                 .collect::<BTreeSet<_>>()
         };
+        // Steps that ask for something are not only progress: somebody waits to be asked.
+        let asks = |r: &Run| {
+            let asks = r.steps.iter().filter(|s| s.reason == Some(Reason::WaitingForApproval));
+            asks.map(|s| s.name.clone()).collect::<BTreeSet<_>>()
+        };
         fresh
             && self.plan.intents.is_empty()
+            && asks(before).is_superset(&asks(after))
             && before.id == after.id
             && before.finished_at.is_none()
             && after.finished_at.is_none()
@@ -409,6 +430,8 @@ fn bare(run: &Run) -> Valid {
         pending_timeout: Duration::from_secs(900),
         keep_failed: None,
         results: BTreeMap::new(),
+        on_exit: None,
+        schedules: Schedules::default(),
     }
 }
 

@@ -8,7 +8,12 @@
 //!   Skipped                       Failed, Cancelled
 //! ```
 
-use super::{build::Owner, digest::pod_name, validate::Valid};
+use super::{
+    build::Owner,
+    conclude,
+    digest::pod_name,
+    validate::{Valid, ValidStep},
+};
 use crate::{
     expr::{StepValue, Values},
     facts::{Child, Facts},
@@ -38,6 +43,8 @@ pub struct Pass<'a> {
     pub approvals: &'a [Approve],
     /// No new step may start.
     pub suspended: bool,
+    /// The step on exit must end too, and why.
+    pub stop_exit: Option<Reason>,
     /// Nothing may be created: the object or its namespace is being deleted.
     pub no_create: bool,
     /// Attempts to post.
@@ -69,13 +76,25 @@ pub fn values(run: &Run) -> Values {
         steps: run.steps.iter().filter(|s| s.phase.is_terminal()).map(|s| (s.name.clone(), step(s))).collect(),
         run_id: run.id.clone(),
         run_number: run.number,
+        run_phase: None,
+        item: None,
         now: run.started_at.to_string(),
     }
+}
+
+/// The values that a step reads: the one on exit knows how the run ended.
+#[must_use]
+pub fn values_for(run: &Run, spec: &Valid, step: &ValidStep) -> Values {
+    let run_phase = spec.is_exit(&step.name).then(|| conclude::verdict(run, spec).0.as_str().to_owned());
+    Values { run_phase, ..values(run) }
 }
 
 impl Pass<'_> {
     /// Moves the run as far as what was seen allows.
     pub fn advance(&mut self, run: &mut Run) {
+        if let Some(reason) = self.stop_exit {
+            self.stop_exit(run, reason);
+        }
         for index in 0..run.steps.len() {
             self.observe(run, index);
         }
@@ -85,6 +104,7 @@ impl Pass<'_> {
         }
         self.delete_strays(run);
         self.start(run);
+        self.start_exit(run);
     }
 
     /// Looks again at `at` at the latest.
@@ -100,14 +120,18 @@ impl Pass<'_> {
         pod_name(&self.owner.name, &self.owner.uid, &run.id, step, attempt)
     }
 
+    /// Why the current attempt of a step must end. What stops the run does not stop the step that follows its end.
+    pub(super) fn stop_of(&self, run: &Run, status: &StepStatus) -> Option<Reason> {
+        run.stop.filter(|_| !self.spec.is_exit(&status.name)).or(status.stop)
+    }
+
     pub(super) fn intent(run: &Run, step: &StepStatus) -> Intent {
         Intent { run_id: run.id.clone(), step: step.name.clone(), item: 0, attempt: step.attempt }
     }
 
     /// The limits of the whole run.
     fn limits(&mut self, run: &mut Run) {
-        let over = |name: &str| run.steps.iter().any(|s| s.name == name && s.phase.is_terminal());
-        if run.stop.is_some() || self.spec.steps.iter().all(|s| over(&s.name)) {
+        if run.stop.is_some() || conclude::steps_are_over(run, self.spec) {
             return;
         }
         if let Some(limit) = self.spec.timeout {
@@ -133,8 +157,9 @@ impl Pass<'_> {
     /// Brings every attempt of the run to its end.
     fn stop_all(&mut self, run: &mut Run) {
         let Some(reason) = run.stop else { return };
+        let exit = self.spec.on_exit.as_ref().map(|s| s.name.as_str());
         for index in 0..run.steps.len() {
-            let Some(status) = run.steps.get_mut(index) else { continue };
+            let Some(status) = run.steps.get_mut(index).filter(|s| Some(s.name.as_str()) != exit) else { continue };
             match status.phase {
                 StepPhase::Waiting => finish(status, StepPhase::Cancelled, Some(reason), self.now),
                 // It waits for a person.

@@ -6,6 +6,7 @@ pub mod build;
 mod cleanup;
 pub mod conclude;
 pub mod digest;
+mod exit;
 mod graph;
 pub mod history;
 mod lifecycle;
@@ -13,6 +14,7 @@ pub mod machine;
 pub mod outcome;
 mod pod_rules;
 mod salvage;
+mod schedule;
 pub mod specs;
 mod spool;
 mod starting;
@@ -129,9 +131,9 @@ fn start(
     env: &Env,
 ) -> Option<Start> {
     let owner = Owner::of(cr);
-    let step = spec.steps.iter().find(|s| s.name == intent.step)?;
+    let step = spec.step(&intent.step)?;
     let status = run.steps.iter().find(|s| s.name == intent.step)?;
-    let rendered = build::render(step, &machine::values(run)).ok()?;
+    let rendered = build::render(step, &machine::values_for(run, spec, step)).ok()?;
     let pod = build::pod(&owner, run, step, status, intent.attempt, rendered, env);
     let placeholder = build::placeholder(&owner, run, &step.name, intent.attempt, env);
     Start::new(accepted, intent.clone(), pod, placeholder)

@@ -2,7 +2,7 @@
 
 use super::{
     build,
-    machine::{Pass, explain, finish, never_started, values},
+    machine::{Pass, explain, finish, never_started, values, values_for},
     validate::ValidStep,
 };
 use crate::kind::Intent;
@@ -52,7 +52,7 @@ impl Pass<'_> {
         self.sort(run);
     }
 
-    fn retry_is_due(&mut self, status: &StepStatus) -> bool {
+    pub(super) fn retry_is_due(&mut self, status: &StepStatus) -> bool {
         match status.retry_at {
             Some(at) if at > self.now => {
                 self.wake_at(at);
@@ -63,8 +63,8 @@ impl Pass<'_> {
     }
 
     /// Writes the intent of the next attempt of a step. Whether it starts.
-    fn begin(&mut self, run: &mut Run, listed: Option<usize>, step: &ValidStep) -> bool {
-        let values = values(run);
+    pub(super) fn begin(&mut self, run: &mut Run, listed: Option<usize>, step: &ValidStep) -> bool {
+        let values = values_for(run, self.spec, step);
         if let Err(e) = build::render(step, &values) {
             let mut status = never_started(&step.name, StepPhase::Failed, Reason::ExpressionFailed, self.now);
             match listed.and_then(|i| run.steps.get_mut(i)) {
@@ -128,7 +128,7 @@ impl Pass<'_> {
 
     /// Steps are listed in the order of the spec, whatever order they started in.
     fn sort(&self, run: &mut Run) {
-        let place = |name: &str| self.spec.steps.iter().position(|s| s.name == name);
+        let place = |name: &str| self.spec.steps.iter().position(|s| s.name == name).unwrap_or(usize::MAX);
         run.steps.sort_by_key(|s| place(&s.name));
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     graph::{Before, before, names, needs, topological},
     pod_rules,
+    schedule::{self, Schedules},
 };
 use crate::expr::{Checked, Env, Reference, StepType, Template, Type};
 use hearth_crds::{
@@ -57,6 +58,30 @@ pub struct Valid {
     pub keep_failed: Option<Duration>,
     /// Results by name.
     pub results: BTreeMap<String, Checked>,
+    /// The step that follows the end of all others.
+    pub on_exit: Option<ValidStep>,
+    /// When runs start by the clock.
+    pub schedules: Schedules,
+}
+
+impl Valid {
+    /// The step of that name, the one on exit included.
+    #[must_use]
+    pub fn step(&self, name: &str) -> Option<&ValidStep> {
+        self.steps.iter().chain(&self.on_exit).find(|s| s.name == name)
+    }
+
+    /// Whether the step of that name follows the end of all others.
+    #[must_use]
+    pub fn is_exit(&self, name: &str) -> bool {
+        self.on_exit.as_ref().is_some_and(|s| s.name == name)
+    }
+
+    /// How many steps there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.steps.len() + usize::from(self.on_exit.is_some())
+    }
 }
 
 /// A step that can run.
@@ -148,10 +173,12 @@ pub fn validate(spec: &WorkflowSpec) -> Result<Valid, Invalid> {
     let mut steps = Vec::with_capacity(order.len());
     for index in &order {
         let Some(step) = spec.steps.get(*index) else { continue };
-        steps.push(valid_step(spec, step, &before)?);
+        let at = format!("spec.steps[{}]", step.name);
+        steps.push(valid_step(spec, step, &at, before.get(step.name.as_str()))?);
     }
+    let on_exit = spec.on_exit.as_ref().map(|exit| valid_exit(spec, exit)).transpose()?;
     let results = results(spec, &before)?;
-    keep_outputs(&mut steps, &results);
+    keep_outputs(&mut steps, on_exit.as_ref(), &results);
     Ok(Valid {
         params,
         steps,
@@ -161,10 +188,12 @@ pub fn validate(spec: &WorkflowSpec) -> Result<Valid, Invalid> {
         pending_timeout: duration("spec.pendingTimeout", spec.pending_timeout.as_ref())?.unwrap_or(DEFAULT_PENDING),
         keep_failed: duration("spec.keepPods.failed", spec.keep_pods.as_ref().and_then(|k| k.failed.as_ref()))?,
         results,
+        on_exit,
+        schedules: schedule::schedules(spec)?,
     })
 }
 
-fn duration(field: &str, text: Option<&DurationText>) -> Result<Option<Duration>, Invalid> {
+pub(super) fn duration(field: &str, text: Option<&DurationText>) -> Result<Option<Duration>, Invalid> {
     match text.map(DurationText::parse).transpose() {
         Ok(Some(Duration::ZERO)) => invalid(field, "must be longer than 0"),
         Ok(d) => Ok(d),
@@ -273,14 +302,30 @@ fn expr_env(spec: &WorkflowSpec, ended: impl Fn(&str) -> Ended) -> Env {
     env
 }
 
-fn valid_step(spec: &WorkflowSpec, step: &Step, before: &BTreeMap<&str, Before<'_>>) -> Result<ValidStep, Invalid> {
-    let at = |field: &str| format!("spec.steps[{}].{field}", step.name);
-    let before = before.get(step.name.as_str());
+fn valid_step(spec: &WorkflowSpec, step: &Step, at: &str, before: Option<&Before<'_>>) -> Result<ValidStep, Invalid> {
     let env = expr_env(spec, |name| match before {
         Some(b) if b.well.contains(name) => Ended::Well,
         Some(b) if b.ended.contains(name) => Ended::Somehow,
         Some(_) | None => Ended::Open,
     });
+    checked_step(spec, step, at, &env)
+}
+
+/// The step on exit: all others have ended somehow, and `run.phase` is known.
+fn valid_exit(spec: &WorkflowSpec, exit: &Step) -> Result<ValidStep, Invalid> {
+    let no_meaning =
+        [("needs", !exit.needs.is_empty()), ("after", !exit.after.is_empty()), ("approval", exit.approval.is_some())];
+    if let Some((field, _)) = no_meaning.into_iter().find(|(_, set)| *set) {
+        return invalid(
+            format!("spec.onExit.{field}"),
+            "has no meaning there: the step runs when all others are over; remove the field",
+        );
+    }
+    checked_step(spec, exit, "spec.onExit", &expr_env(spec, |_| Ended::Somehow).run_phase())
+}
+
+fn checked_step(spec: &WorkflowSpec, step: &Step, at: &str, env: &Env) -> Result<ValidStep, Invalid> {
+    let at = |field: &str| format!("{at}.{field}");
     let after = after(spec, step)?;
     if let Some(approval) = &step.approval {
         if let Some(field) = field_of_a_pod(step) {
@@ -290,8 +335,8 @@ fn valid_step(spec: &WorkflowSpec, step: &Step, before: &BTreeMap<&str, Before<'
             name: step.name.clone(),
             needs: needs(step).map(str::to_owned).collect(),
             after,
-            when: step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(&env))).transpose()?,
-            approval: Some(check(&at("approval.message"), &approval.message, |t| t.check_text(&env))?),
+            when: step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(env))).transpose()?,
+            approval: Some(check(&at("approval.message"), &approval.message, |t| t.check_text(env))?),
             timeout: duration(&at("timeout"), step.timeout.as_ref())?,
             ..ValidStep::default()
         });
@@ -320,12 +365,12 @@ fn valid_step(spec: &WorkflowSpec, step: &Step, before: &BTreeMap<&str, Before<'
         name: step.name.clone(),
         needs: needs(step).map(str::to_owned).collect(),
         after,
-        when: step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(&env))).transpose()?,
+        when: step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(env))).transpose()?,
         approval: None,
         image: image.clone(),
-        command: texts(&at("command"), &step.command, &env)?,
-        args: texts(&at("args"), &step.args, &env)?,
-        env: env_vars(&at("env"), &spec.env, &step.env, &env)?,
+        command: texts(&at("command"), &step.command, env)?,
+        args: texts(&at("args"), &step.args, env)?,
+        env: env_vars(&at("env"), &spec.env, &step.env, env)?,
         pod,
         retry: retry(&at("retry"), step.retry.as_ref())?,
         timeout: duration(&at("timeout"), step.timeout.as_ref())?,
@@ -425,10 +470,10 @@ fn results(spec: &WorkflowSpec, before: &BTreeMap<&str, Before<'_>>) -> Result<B
 }
 
 /// Marks the outputs that some expression reads.
-fn keep_outputs(steps: &mut [ValidStep], results: &BTreeMap<String, Checked>) {
+fn keep_outputs(steps: &mut [ValidStep], on_exit: Option<&ValidStep>, results: &BTreeMap<String, Checked>) {
     let mut read: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut whole: BTreeSet<String> = BTreeSet::new();
-    let of_steps = steps.iter().flat_map(ValidStep::expressions);
+    let of_steps = steps.iter().chain(on_exit).flat_map(ValidStep::expressions);
     for reference in of_steps.chain(results.values()).flat_map(|c| c.template().references()) {
         match reference {
             Reference::StepOutput { step, output } => {
@@ -441,6 +486,9 @@ fn keep_outputs(steps: &mut [ValidStep], results: &BTreeMap<String, Checked>) {
             | Reference::StepPhase(_)
             | Reference::RunId
             | Reference::RunNumber
+            | Reference::RunPhase
+            | Reference::Item
+            | Reference::Index
             | Reference::Now => {}
         }
     }

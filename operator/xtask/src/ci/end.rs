@@ -26,7 +26,10 @@ pub fn uninstall() -> Result<()> {
             .into_iter()
             .flatten()
             .filter(|object| has_finalizer(object))
-            .map(|object| object.pointer("/metadata/name").map(Value::to_string).unwrap_or_default())
+            .map(|object| {
+                let of = |key: &str| object.pointer(key).and_then(Value::as_str).unwrap_or_default();
+                format!("{}/{}", of("/metadata/namespace"), of("/metadata/name"))
+            })
             .collect();
         ensure!(held.is_empty(), "{} still have our finalizer: {}", entry.plural, held.join(", "));
     }

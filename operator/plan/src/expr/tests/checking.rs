@@ -87,12 +87,14 @@ fn accepts() {
 fn refuses() {
     let rmse_null = "`steps.fit.outputs.rmse` is null when step `fit` is skipped; give a default with \
                      `steps.fit.outputs.rmse.orValue(…)`, or test it first: `steps.fit.outputs.rmse != null ? … : …`";
-    let roots = "known: params, steps, run, now";
+    let roots = "known: params, steps, run, now, item, index";
     let params = "known: config, counts, dry, items, rate, title, window";
     for (expression, expected) in [
         // Names.
         ("parms.window", format!("unknown name `parms`; did you mean `params`? {roots}")),
-        ("item", format!("unknown name `item`; {roots}")),
+        ("item", "`item` cannot be used here; give the step a `forEach`".to_owned()),
+        ("index + 1", "`index` cannot be used here; give the step a `forEach`".to_owned()),
+        ("run.phase", "`run.phase` cannot be used here; read it in `onExit`".to_owned()),
         ("params.windw", format!("unknown param `windw`; did you mean `window`? {params}")),
         ("params.Rate", format!("unknown param `Rate`; did you mean `rate`? {params}")),
         ("params.q", format!("unknown param `q`; {params}")),
@@ -103,7 +105,7 @@ fn refuses() {
             "steps.clean.output.rows",
             "unknown field of a step `output`; did you mean `outputs`? known: outputs, phase".into(),
         ),
-        ("run.name", "unknown field of `run` `name`; known: id, number".into()),
+        ("run.name", "unknown field of `run` `name`; known: id, number, phase".into()),
         ("{'a': 1}.b", "unknown field `b`; did you mean `a`? known: a".into()),
         ("params", "`params` as a value cannot be used here; write `params.NAME`".into()),
         (

@@ -66,6 +66,8 @@ pub(super) fn values(fit_ran: bool) -> Values {
         ]),
         run_id: "0193".to_owned(),
         run_number: 7,
+        run_phase: None,
+        item: None,
         now: "2026-11-21T08:00:00Z".to_owned(),
     }
 }
