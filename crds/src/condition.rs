@@ -122,6 +122,8 @@ pub enum Reason {
     OutputMistyped,
     /// An expression failed while it was evaluated.
     ExpressionFailed,
+    /// Items of a step failed.
+    ItemsFailed,
     /// A step that this one needs did not succeed.
     NeedFailed,
     /// `when` was false.
@@ -197,6 +199,7 @@ impl Reason {
             Self::OutputMissing => "OutputMissing",
             Self::OutputMistyped => "OutputMistyped",
             Self::ExpressionFailed => "ExpressionFailed",
+            Self::ItemsFailed => "ItemsFailed",
             Self::NeedFailed => "NeedFailed",
             Self::WhenFalse => "WhenFalse",
             Self::OutcomeUnmet => "OutcomeUnmet",

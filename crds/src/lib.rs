@@ -9,6 +9,7 @@ pub mod duration;
 pub mod json;
 pub mod name;
 pub mod pod;
+pub mod ranges;
 pub mod registry;
 mod schema;
 pub mod time;
@@ -38,6 +39,8 @@ pub mod label {
     pub const WORKFLOW: &str = "hearth.dev/workflow";
     /// Name of the step.
     pub const STEP: &str = "hearth.dev/step";
+    /// Index of the item of a fan-out, from 0.
+    pub const ITEM: &str = "hearth.dev/item";
     /// Number of the attempt, from 1.
     pub const ATTEMPT: &str = "hearth.dev/attempt";
     /// `attempt` for a pod that works, `placeholder` for one that only holds a name.

@@ -5,6 +5,7 @@ use crate::{
     duration::DurationText,
     json::{Json, ValueType},
     pod::{EnvVar, PodSubset},
+    ranges::Ranges,
     time::Time,
 };
 use kube::{CustomResource, KubeSchema};
@@ -163,6 +164,9 @@ pub struct Step {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1100))]
     pub when: Option<String>,
+    /// forEach: runs the step once for each item of a list; expressions say item and index (from 0). Its outputs are a list in the order of the items; it succeeds when all items do. Default: the step runs once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<ForEach>,
     /// approval: the step runs no pod but waits until spec.approve names it; `timeout` limits the wait. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
@@ -200,6 +204,24 @@ pub struct Step {
     /// logs that the record keeps: Tail keeps the end of failed attempts, Keep that of succeeded ones too. Default: Tail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logs: Option<Logs>,
+}
+
+/// A list whose items are worked on side by side.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ForEach {
+    /// items: the list itself, at most 10,000 values of any type, for example ["loess", "stl"]. Give this or expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10_000), extend("x-kubernetes-list-type" = "atomic"))]
+    pub items: Option<Vec<Json>>,
+    /// expression that gives the list, for example `${steps.scan.outputs.files}`. Give this or items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1100))]
+    pub expression: Option<String>,
+    /// maxParallel: the most items that are worked on at one time. Default: as many as spec.parallelism allows, 256 at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 256))]
+    pub max_parallel: Option<u32>,
 }
 
 /// What a person is asked.
@@ -553,6 +575,9 @@ pub struct Failure {
     /// step that failed first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    /// item of that step, when it has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<u32>,
     /// attempt of that step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
@@ -647,6 +672,84 @@ pub struct StepStatus {
     /// outputs that later steps, conditions or results read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, Json>,
+    /// fanOut: how far the items of forEach have come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fan_out: Option<Box<FanOut>>,
+}
+
+/// How far the items of a step have come. An item that is below `started` and in none of the sets has succeeded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FanOut {
+    /// count of the items.
+    pub count: u32,
+    /// started: high-water mark; items below it may have started, those from it on have not.
+    pub started: u32,
+    /// open: items that may have started and are not over, for example 0-4,7.
+    #[serde(default, skip_serializing_if = "Ranges::is_empty")]
+    pub open: Ranges,
+    /// failed: items that failed for good.
+    #[serde(default, skip_serializing_if = "Ranges::is_empty")]
+    pub failed: Ranges,
+    /// cancelled: items that were stopped with the run.
+    #[serde(default, skip_serializing_if = "Ranges::is_empty")]
+    pub cancelled: Ranges,
+    /// marks: when the open items were intended; items below `below`, and not below an earlier mark, `at` that time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
+    /// items that are not just in their first attempt, and the first 20 that failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ItemStatus>,
+    /// outputs by item that later steps, conditions or results read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, Json>>")]
+    pub outputs: BTreeMap<u32, BTreeMap<String, Json>>,
+}
+
+/// A move of the high-water mark.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Mark {
+    /// below this index.
+    pub below: u32,
+    /// at that time.
+    pub at: Time,
+}
+
+/// One item of a step. The fields are those of a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemStatus {
+    /// index of the item, from 0.
+    pub index: u32,
+    /// phase of the item.
+    pub phase: StepPhase,
+    /// attempt: number of the last attempt that may have started.
+    pub attempt: u32,
+    /// since: when this attempt was intended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// retryAt: when the next attempt may start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Time>,
+    /// stop: why the current attempt is being stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Reason>,
+    /// application: failures of the program so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub application: u32,
+    /// infrastructure: failures of the cluster so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub infrastructure: u32,
+    /// ended: the last attempt that is over, and how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<AttemptEnd>,
+    /// reason why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// finishedAt: when it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
 }
 
 fn is_zero(n: &u32) -> bool {

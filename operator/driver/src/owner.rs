@@ -2,7 +2,7 @@
 
 use crate::pods::PodView;
 use hearth_crds::label;
-use hearth_plan::{PodFact, Post, RevisionFact, facts::Facts, kind::RunMark};
+use hearth_plan::{PodFact, Post, RevisionFact, facts::Facts, kind::RunMark, record::Ack};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -11,6 +11,8 @@ use tokio::{sync::mpsc, time::Instant};
 
 /// Runs whose acknowledgement is remembered, per object.
 const ACKS_KEPT: usize = 64;
+/// Pods of an object, from which on it is worth while to look for recorded ones that may go in mid-run.
+const MANY_PODS: usize = 200;
 /// A refused child is not posted again sooner than that, whatever happens; when it is, is for the kind to decide.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
@@ -63,6 +65,7 @@ pub(crate) struct Owner {
     logs: BTreeMap<String, Result<String, String>>,
     reading: BTreeSet<String>,
     stored: BTreeMap<String, i64>,
+    recorded: BTreeMap<String, i64>,
 }
 
 impl Owner {
@@ -172,12 +175,17 @@ impl Owner {
         self.logs.insert(pod.to_owned(), log);
     }
 
-    pub(crate) fn acked(&mut self, run_id: &str, seq: i64) {
-        let known = self.stored.entry(run_id.to_owned()).or_insert(seq);
-        *known = seq.max(*known);
-        while self.stored.len() > ACKS_KEPT {
-            self.stored.pop_first();
+    /// Takes the store's word. Whether something waits for it: the record of a run, or many pods that may go in mid-run.
+    pub(crate) fn acked(&mut self, ack: &Ack) -> bool {
+        let lists = [Some(&mut self.recorded), ack.last.then_some(&mut self.stored)];
+        for list in lists.into_iter().flatten() {
+            let known = list.entry(ack.run_id.clone()).or_insert(ack.seq);
+            *known = ack.seq.max(*known);
+            while list.len() > ACKS_KEPT {
+                list.pop_first();
+            }
         }
+        ack.last || self.pods.values().filter(|p| !p.fact.gone).count() > MANY_PODS
     }
 
     /// Forgets what the accepted status needs no more: children of runs that are over and stored, or were left behind.
@@ -203,6 +211,7 @@ impl Owner {
             posts: self.posts.iter().map(|(n, p)| (n.clone(), p.post.clone())).collect(),
             revisions: self.revisions.clone(),
             stored: self.stored.clone(),
+            recorded: self.recorded.clone(),
             logs: self.logs.clone(),
             ..Facts::default()
         }

@@ -234,8 +234,9 @@ impl World {
 
     /// Takes the store's word, and wakes the object that waits for it. An object that is gone waits for nothing.
     pub(crate) fn acked(&self, ack: &Ack) {
-        if let Some(owner) = self.lock().owners.get_mut(&ack.object.uid) {
-            owner.acked(&ack.run_id, ack.seq);
+        if let Some(owner) = self.lock().owners.get_mut(&ack.object.uid)
+            && owner.acked(ack)
+        {
             owner.wake.iter().for_each(Wake::now);
         }
     }

@@ -70,9 +70,15 @@ impl Flush {
                 Err(record) => self.refuse(&record),
             }
         }
-        let ack = Ack { object, run_id, seq, minimal: false };
-        if last && !self.owed.contains(&ack) {
-            self.owed.push(ack);
+        self.owe(Ack { object, run_id, seq, last, minimal: false });
+    }
+
+    /// One acknowledgement a run: a later one says all that an earlier one does, unless that was of the final batch.
+    fn owe(&mut self, ack: Ack) {
+        match self.owed.iter_mut().find(|o| o.run_id == ack.run_id) {
+            Some(owed) if ack.last || !owed.last => *owed = Ack { seq: owed.seq.max(ack.seq), ..ack },
+            Some(_) => {}
+            None => self.owed.push(ack),
         }
     }
 

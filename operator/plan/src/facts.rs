@@ -15,6 +15,8 @@ pub struct Facts {
     pub revisions: BTreeMap<String, RevisionFact>,
     /// Highest acknowledged `seq` of final records by run id.
     pub stored: BTreeMap<String, i64>,
+    /// Highest acknowledged `seq` of any records by run id.
+    pub recorded: BTreeMap<String, i64>,
     /// Whether the store took the last batch.
     pub store_up: bool,
     /// The namespace has a deletionTimestamp: nothing can be created in it.

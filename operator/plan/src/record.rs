@@ -32,19 +32,19 @@ pub enum Record {
 /// The rows of one accepted status, in one piece: they are stored together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordBatch {
-    /// Whose they are; its reconcile is woken by the acknowledgement of a final batch.
+    /// Whose they are.
     pub object: ObjectKey,
     /// The run.
     pub run_id: String,
     /// `status.run.seq` of the accepted status.
     pub seq: i64,
-    /// Whether the status is terminal: only then an acknowledgement is owed.
+    /// Whether the status is terminal: its acknowledgement wakes the object's reconcile.
     pub last: bool,
     /// The rows.
     pub records: Vec<Record>,
 }
 
-/// The store's word that a final batch is durable.
+/// The store's word that a batch is durable, and all batches of the run before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ack {
     /// Whose it was.
@@ -53,6 +53,8 @@ pub struct Ack {
     pub run_id: String,
     /// The `seq` that is durable.
     pub seq: i64,
+    /// Whether it is that of the run's final batch.
+    pub last: bool,
     /// Whether the store refused the full row and took the minimal one.
     pub minimal: bool,
 }

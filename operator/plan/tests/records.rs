@@ -31,7 +31,7 @@ fn second_attempt() -> Workflow {
 }
 
 fn pod(attempt: u32, image: &str) -> (String, PodFact) {
-    let name = pod_name("demo", "uid-a", RUN, "fit", attempt);
+    let name = pod_name("demo", "uid-a", RUN, "fit", None, attempt);
     let fact = PodFact {
         name: name.clone(),
         uid: format!("pod-{attempt}"),

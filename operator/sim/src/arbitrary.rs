@@ -28,6 +28,7 @@ struct StepPlan {
     needs: u8,
     after: Option<u8>,
     approval: bool,
+    items: Option<usize>,
     when: Option<bool>,
     retry: Option<u32>,
     timeout: bool,
@@ -41,16 +42,18 @@ fn step_plan() -> impl Strategy<Value = StepPlan> {
         any::<u8>(),
         prop::option::weighted(0.2, 1u8..16),
         prop::bool::weighted(0.1),
+        prop::option::weighted(0.2, 0usize..5),
         prop::option::weighted(0.2, any::<bool>()),
         prop::option::weighted(0.5, 0u32..3),
         prop::bool::weighted(0.2),
         any::<bool>(),
         any::<bool>(),
     )
-        .prop_map(|(a, b, after, approval, when, retry, timeout, output, reads)| StepPlan {
+        .prop_map(|(a, b, after, approval, items, when, retry, timeout, output, reads)| StepPlan {
             needs: a & b,
             after,
             approval,
+            items,
             when,
             retry,
             timeout,
@@ -89,6 +92,9 @@ fn build(plans: &[StepPlan], parallelism: u32, fail_fast: bool) -> Value {
         }
         let mut step = json!({"name": name(i), "needs": needs.iter().map(|j| name(*j)).collect::<Vec<_>>(), "image": "example.org/step:1", "command": ["/step"]});
         let mut set = |field: &str, value: Value| drop(step.as_object_mut().map(|s| s.insert(field.to_owned(), value)));
+        if let Some(items) = plan.items {
+            set("forEach", json!({"items": (0..items).collect::<Vec<_>>(), "maxParallel": 3}));
+        }
         if let Some(when) = plan.when {
             set("when", json!(if when { "${params.window > 6}" } else { "${params.window < 6}" }));
         }
@@ -105,14 +111,26 @@ fn build(plans: &[StepPlan], parallelism: u32, fail_fast: bool) -> Value {
             set("outputs", json!([{"name": "n", "type": "integer"}]));
         }
         if let Some(j) = reads {
-            set("args", json!([format!("${{string(steps.{}.outputs.n)}}", name(*j))]));
+            let outputs = format!("steps.{}.outputs", name(*j));
+            let many = plans.get(*j).is_some_and(|p| p.items.is_some());
+            let text =
+                if many { format!("${{string({outputs}.size())}}") } else { format!("${{string({outputs}.n)}}") };
+            set("args", json!([text]));
         }
         steps.push(step);
     }
-    json!({
+    let mut spec = json!({
         "params": [{"name": "window", "type": "integer", "default": 12}],
         "steps": steps, "parallelism": parallelism, "failFast": fail_fast, "timeout": "20m", "pendingTimeout": "2m",
-    })
+    });
+    // Every third Workflow has a step on exit.
+    if plans.iter().map(|p| usize::from(p.needs)).sum::<usize>() % 3 == 0
+        && let Some(fields) = spec.as_object_mut()
+    {
+        fields
+            .insert("onExit".into(), json!({"name": "exit", "image": "example.org/step:1", "args": ["${run.phase}"]}));
+    }
+    spec
 }
 
 fn wait(max: u64) -> impl Strategy<Value = Duration> {

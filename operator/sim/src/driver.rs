@@ -262,7 +262,9 @@ impl<K: Kind> Driver<K> {
     /// The store acknowledges.
     pub fn ack(&mut self, ack: &Ack, now: Time) {
         self.memory.note_ack(ack);
-        self.wake([(ack.object.namespace.clone(), ack.object.name.clone())], now);
+        if ack.last {
+            self.wake([(ack.object.namespace.clone(), ack.object.name.clone())], now);
+        }
     }
 
     /// Sets whether the store takes batches; a change is news for those that wait for it.

@@ -152,7 +152,7 @@ impl Kubelet {
     fn adopt(&mut self, now: Time, key: &Key, uid: String, intent: Intent) {
         let count = self.made.entry((intent.run_id.clone(), intent.step.clone(), intent.item)).or_default();
         *count += 1;
-        let outcome = self.outcomes.get(&intent.step, *count);
+        let outcome = self.outcomes.get(&intent.step, intent.item, *count);
         self.lives.insert(
             uid,
             Life { key: key.clone(), intent, outcome, stage: Stage::New, due: Some(now.after(SCHEDULING)), since: now },

@@ -2,9 +2,9 @@
 
 use hearth_crds::{
     condition::{ConditionStatus, ConditionType},
-    workflow::{RunPhase, StepPhase, Workflow, WorkflowStatus},
+    workflow::{RunPhase, StepPhase, StepStatus, Workflow, WorkflowStatus},
 };
-use hearth_plan::Kind;
+use hearth_plan::{Kind, workflow::fan_out::unfold};
 
 /// The default of `parallelism`.
 const PARALLELISM: u32 = 64;
@@ -100,8 +100,19 @@ fn shown(status: &WorkflowStatus) -> Option<Shown> {
             .conditions
             .iter()
             .any(|c| c.type_ == ConditionType::HistoryStored && c.status == ConditionStatus::True),
-        steps: run.steps.iter().map(|s| (s.name.clone(), step_word(s.phase), s.attempt)).collect(),
+        steps: run.steps.iter().flat_map(steps).collect(),
     })
+}
+
+/// A step, and each of its items that may have started. A fan-out over an empty list never runs: it is not shown.
+fn steps(step: &StepStatus) -> Vec<(String, String, u32)> {
+    let Some(fan) = &step.fan_out else { return vec![(step.name.clone(), step_word(step.phase), step.attempt)] };
+    let item = |index| {
+        let one = unfold(fan, step, index);
+        (format!("{}[{index}]", step.name), step_word(one.phase), one.attempt)
+    };
+    let itself = (fan.count > 0).then(|| (step.name.clone(), step_word(step.phase), 0));
+    itself.into_iter().chain((0..fan.started).map(item)).collect()
 }
 
 fn step_word(phase: StepPhase) -> String {

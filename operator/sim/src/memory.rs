@@ -32,6 +32,8 @@ pub struct Own<K: Kind> {
     pub confirmed: BTreeSet<String>,
     /// Acknowledged seq by run.
     pub acks: BTreeMap<String, i64>,
+    /// Highest acknowledged `seq` of any records by run id.
+    pub recorded: BTreeMap<String, i64>,
     /// Log tails.
     pub logs: BTreeMap<String, Result<String, String>>,
     /// Run and seq of the status whose rows this process offered last.
@@ -52,6 +54,7 @@ impl<K: Kind> Default for Own<K> {
             fetched: BTreeMap::new(),
             confirmed: BTreeSet::new(),
             acks: BTreeMap::new(),
+            recorded: BTreeMap::new(),
             logs: BTreeMap::new(),
             offered: None,
             spooled: BTreeSet::new(),
@@ -124,6 +127,7 @@ impl<K: Kind> Memory<K> {
             posts: own.posts.clone(),
             revisions: cache.revisions_of(&key.0, uid),
             stored: own.acks.clone(),
+            recorded: own.recorded.clone(),
             store_up: self.store_up,
             namespace_terminating: cache.terminating.contains(&key.0),
             logs: own.logs.clone(),
@@ -165,8 +169,12 @@ impl<K: Kind> Memory<K> {
 
     /// Notes an acknowledgement.
     pub fn note_ack(&mut self, ack: &Ack) {
-        let seq = self.own(&ack.object.uid).acks.entry(ack.run_id.clone()).or_insert(ack.seq);
-        *seq = (*seq).max(ack.seq);
+        let own = self.own(&ack.object.uid);
+        let lists = [Some(&mut own.recorded), ack.last.then_some(&mut own.acks)];
+        for list in lists.into_iter().flatten() {
+            let seq = list.entry(ack.run_id.clone()).or_insert(ack.seq);
+            *seq = (*seq).max(ack.seq);
+        }
     }
 }
 

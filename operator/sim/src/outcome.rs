@@ -90,10 +90,12 @@ impl Outcomes {
         }
     }
 
-    /// How the `nth` pod (from 1) of a step fares.
+    /// How the `nth` pod (from 1) of an item of a step fares: as is said of `step[item]`, or else of the step.
     #[must_use]
-    pub fn get(&self, step: &str, nth: usize) -> Outcome {
-        let Some(list) = self.0.get(step) else { return Outcome::default() };
+    pub fn get(&self, step: &str, item: u32, nth: usize) -> Outcome {
+        let Some(list) = self.0.get(&format!("{step}[{item}]")).or_else(|| self.0.get(step)) else {
+            return Outcome::default();
+        };
         list.get(nth.max(1) - 1).or(list.last()).cloned().unwrap_or_default()
     }
 }

@@ -301,6 +301,7 @@ fn shuffle(facts: &Facts, dice: &mut Dice) -> Facts {
         posts: mix(&facts.posts, dice),
         revisions: mix(&facts.revisions, dice),
         stored: mix(&facts.stored, dice),
+        recorded: mix(&facts.recorded, dice),
         store_up: facts.store_up,
         namespace_terminating: facts.namespace_terminating,
         logs: mix(&facts.logs, dice),

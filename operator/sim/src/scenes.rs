@@ -6,7 +6,7 @@ use crate::{
     server::{is_fence, is_over},
     world::World,
 };
-use hearth_crds::workflow::{RunPhase, Workflow, WorkflowStatus};
+use hearth_crds::workflow::{FanOut, RunPhase, Workflow, WorkflowStatus};
 use hearth_plan::{Intent, Kind, Plan, Subject, facts::PodPhase};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -94,6 +94,15 @@ fn status(status: &WorkflowStatus) -> String {
                     format!(" outputs {}", serde_json::to_string(&step.outputs).unwrap_or_default())
                 }
             );
+            if let Some(fan) = &step.fan_out {
+                let _ = writeln!(out, "    {}", fan_out(fan));
+                for item in &fan.items {
+                    let reason = item.reason.map_or_else(String::new, |r| format!(" {r:?}"));
+                    let next = item.retry_at.map_or_else(String::new, |at| format!(" next {}", since_begin(at)));
+                    let _ =
+                        writeln!(out, "    [{}] {} #{}{reason}{next}", item.index, item.phase.as_str(), item.attempt);
+                }
+            }
             for end in &step.ended {
                 let code = end.exit_code.map_or_else(String::new, |c| format!(" exit {c}"));
                 let _ = writeln!(
@@ -127,12 +136,31 @@ fn status(status: &WorkflowStatus) -> String {
     out
 }
 
+fn fan_out(fan: &FanOut) -> String {
+    let mut text = format!("items: {} of {} started", fan.started, fan.count);
+    for (word, set) in [("open", &fan.open), ("failed", &fan.failed), ("cancelled", &fan.cancelled)] {
+        if !set.is_empty() {
+            let _ = write!(text, ", {word} {set}");
+        }
+    }
+    if !fan.outputs.is_empty() {
+        let _ = write!(text, ", outputs {}", serde_json::to_string(&fan.outputs).unwrap_or_default());
+    }
+    text
+}
+
 fn indented(text: &str) -> String {
     text.trim_end().replace('\n', "\n    ")
 }
 
+/// `step#attempt`, or `step[item]#attempt` from the second item on.
+fn who(intent: &Intent) -> String {
+    let item = if intent.item > 0 { format!("[{}]", intent.item) } else { String::new() };
+    format!("{}{item}#{}", intent.step, intent.attempt)
+}
+
 fn intents(list: &[Intent]) -> String {
-    list.iter().map(|i| format!("{}#{}", i.step, i.attempt)).collect::<Vec<_>>().join(" ")
+    list.iter().map(who).collect::<Vec<_>>().join(" ")
 }
 
 fn plan_text<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>, name: &str) -> String {
@@ -181,7 +209,7 @@ fn pods<K: Kind>(world: &World<K>) -> String {
         .map(|pod| {
             let fact = crate::trim::pod_fact(pod);
             let intent = world.server.intent_of(&fact.uid);
-            let who = intent.map_or_else(|| "a stranger".to_owned(), |i| format!("{}#{}", i.step, i.attempt));
+            let who = intent.map_or_else(|| "a stranger".to_owned(), who);
             let phase = match fact.phase {
                 PodPhase::Pending => "Pending",
                 PodPhase::Running => "Running",
@@ -207,8 +235,7 @@ fn ledger<K: Kind>(world: &World<K>) -> String {
     world.kubelet.ledger().iter().fold(String::new(), |mut out, line| {
         let end = line.end.map_or_else(|| "still runs".to_owned(), since_begin);
         let cut = if line.cut_off { " cut off" } else { "" };
-        let _ =
-            writeln!(out, "  {}#{} {} – {end}{cut}", line.intent.step, line.intent.attempt, since_begin(line.start));
+        let _ = writeln!(out, "  {} {} – {end}{cut}", who(&line.intent), since_begin(line.start));
         out
     })
 }
@@ -236,8 +263,9 @@ fn rows<K: Kind>(world: &World<K>) -> String {
         for step in world.store.steps.values().filter(|s| s.run_id == run.id) {
             let _ = write!(
                 out,
-                "    {}#{} {} ({})",
+                "    {}{}#{} {} ({})",
                 step.step,
+                if step.item > 0 { format!("[{}]", step.item) } else { String::new() },
                 step.attempt,
                 step.phase,
                 step.reason.as_deref().unwrap_or("-")
@@ -258,7 +286,7 @@ fn rows<K: Kind>(world: &World<K>) -> String {
 fn log<K: Kind>(world: &World<K>, since: usize) -> String {
     world.server.log().iter().skip(since).filter(|r| r.ours()).fold(String::new(), |mut out, r| {
         let _ = write!(out, "  {} {}", since_begin(r.at), r.what);
-        let _ = write!(out, "{}", r.intent.as_ref().map_or_else(String::new, |i| format!(" {}#{}", i.step, i.attempt)));
+        let _ = write!(out, "{}", r.intent.as_ref().map_or_else(String::new, |i| format!(" {}", who(i))));
         let _ = write!(out, "{}", if r.placeholder { " placeholder" } else { "" });
         let _ = writeln!(
             out,
@@ -278,7 +306,7 @@ pub fn name_ids<K: Kind>(world: &World<K>, text: &str) -> String {
     }
     for request in world.server.log() {
         if let Some(intent) = &request.intent {
-            text = text.replace(&request.key.1, &format!("<pod {}#{}>", intent.step, intent.attempt));
+            text = text.replace(&request.key.1, &format!("<pod {}>", who(intent)));
         } else if request.what.ends_with("controllerrevisions") {
             text = text.replace(&request.key.1, "<revision>");
         }

@@ -393,13 +393,8 @@ impl<K: Kind> World<K> {
         }
         for batch in std::mem::take(&mut driver.memory.outbox) {
             let minimal = self.store.take(&batch);
-            if batch.last {
-                self.acks.push((
-                    now.after(self.ack_delay),
-                    driver.id,
-                    Ack { object: batch.object, run_id: batch.run_id, seq: batch.seq, minimal },
-                ));
-            }
+            let RecordBatch { object, run_id, seq, last, .. } = batch;
+            self.acks.push((now.after(self.ack_delay), driver.id, Ack { object, run_id, seq, last, minimal }));
         }
     }
 

@@ -224,6 +224,7 @@ fn advice(reason: Reason) -> Option<&'static str> {
         Reason::NameTaken => Some("another object has the pod's name: delete or rename it"),
         Reason::Deleted => Some("the Workflow was deleted while it ran; apply it again to run it again"),
         Reason::StepFailed
+        | Reason::ItemsFailed
         | Reason::NeedFailed
         | Reason::FailFast
         | Reason::Cancelled

@@ -137,7 +137,15 @@ impl Running {
     }
 
     pub async fn ack(&mut self) -> Ack {
-        timeout(PATIENCE, self.acks.recv()).await.expect("no acknowledgement in time").expect("the writer is gone")
+        let last = async {
+            loop {
+                let ack = self.acks.recv().await.expect("the writer is gone");
+                if ack.last {
+                    return ack;
+                }
+            }
+        };
+        timeout(PATIENCE, last).await.expect("no acknowledgement in time")
     }
 
     /// Sends a final batch and waits until it is stored.

@@ -21,6 +21,8 @@ pub struct StepType {
     pub outputs: BTreeMap<String, Type>,
     /// Whether all its outputs may be null, because it may be skipped (or fail, where the reader runs all the same).
     pub may_be_skipped: bool,
+    /// Whether its outputs are a list, one object for each item.
+    pub fan_out: bool,
 }
 
 impl Env {
@@ -73,14 +75,25 @@ impl Env {
                 self.params.get(name).cloned().ok_or_else(|| Problem::unknown("param", name, known()))
             }
             Reference::StepOutput { step, output } => {
-                let step = self.step_type(step)?;
+                let name = step;
+                let step = self.step_type(name)?;
+                if step.fan_out {
+                    return Err(Problem::unsupported(
+                        format!("`{reference}` of a step with `forEach`"),
+                        format!(
+                            "its outputs are a list: write `steps.{name}.outputs.map(o, o.{output})`, or \
+                             `steps.{name}.outputs[0].{output}`"
+                        ),
+                    ));
+                }
                 let known = || step.outputs.keys().map(String::as_str);
                 let of = step.outputs.get(output).ok_or_else(|| Problem::unknown("output", output, known()))?;
                 Ok(skippable(of.clone(), step, ran))
             }
             Reference::StepOutputs { step } => {
                 let step = self.step_type(step)?;
-                Ok(skippable(Type::Record(step.outputs.clone()), step, ran))
+                let one = Type::Record(step.outputs.clone());
+                Ok(skippable(if step.fan_out { Type::list(one) } else { one }, step, ran))
             }
             Reference::StepPhase(step) => self.step_type(step).map(|_| Type::String),
             Reference::RunId | Reference::Now => Ok(Type::String),

@@ -2,7 +2,7 @@
 
 use super::{
     build,
-    machine::{Pass, explain, finish},
+    machine::{Pass, explain_at, finish},
     outcome::{self, Failed, Outcome},
     validate::ValidStep,
     waiting::{advice, pending, refusal_reason, started},
@@ -13,8 +13,9 @@ use crate::{
 };
 use hearth_crds::{
     condition::Reason,
+    json::Json,
     time::Time,
-    workflow::{AttemptEnd, FailureClass, Run, StepPhase},
+    workflow::{AttemptEnd, FailureClass, Run, StepPhase, StepStatus},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -27,8 +28,18 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 /// How many ended attempts a step lists.
 const LISTED_ENDS: usize = 4;
 
+/// What is looked at: a step, or one item of it.
+pub(super) struct One<'s> {
+    /// Its status.
+    pub(super) status: &'s mut StepStatus,
+    /// What it runs.
+    pub(super) step: &'s ValidStep,
+    /// The item, when the step has several.
+    pub(super) item: Option<u32>,
+}
+
 impl Pass<'_> {
-    /// Takes in what became of the current attempt of a step.
+    /// Takes in what became of the current attempt of a step, or of its items.
     pub(super) fn observe(&mut self, run: &mut Run, index: usize) {
         let Some(status) = run.steps.get(index).filter(|s| s.phase == StepPhase::Running) else { return };
         let spec = self.spec;
@@ -36,26 +47,36 @@ impl Pass<'_> {
         if let Some(message) = &step.approval {
             return self.await_approval(run, index, step, message);
         }
-        if status.attempt == 0 {
-            return;
+        let mut status = status.clone();
+        if status.fan_out.is_some() {
+            self.observe_items(run, &mut status, step);
+        } else if status.attempt > 0 {
+            self.observe_one(run, &mut One { status: &mut status, step, item: None });
         }
-        let name = self.pod_name(run, &status.name, status.attempt);
+        if let Some(kept) = run.steps.get_mut(index) {
+            *kept = status;
+        }
+    }
+
+    /// Takes in what became of the current attempt.
+    pub(super) fn observe_one(&mut self, run: &mut Run, one: &mut One<'_>) {
+        let name = self.pod_name(run, &one.step.name, one.item, one.status.attempt);
         match self.facts.child(&name) {
-            Child::Seen(pod) if pod.placeholder && pod.owned => self.fenced(run, index, step),
-            Child::Seen(pod) if !pod.owned => self.name_taken(run, index, step, &format!("Pod/{name}")),
-            Child::Seen(pod) if pod.seen_to_end() => self.ended(run, index, step, pod),
-            Child::Seen(pod) if pod.gone => self.vanished(run, index, step),
-            Child::Seen(pod) if pod.deleting_at.is_some() => self.deleting(run, index, step, pod),
-            Child::Seen(pod) => self.live(run, index, step, pod),
+            Child::Seen(pod) if pod.placeholder && pod.owned => self.fenced(run, one),
+            Child::Seen(pod) if !pod.owned => self.name_taken(run, one, &format!("Pod/{name}")),
+            Child::Seen(pod) if pod.seen_to_end() => self.ended(run, one, pod),
+            Child::Seen(pod) if pod.gone => self.vanished(run, one),
+            Child::Seen(pod) if pod.deleting_at.is_some() => self.deleting(run, one, pod),
+            Child::Seen(pod) => self.live(run, one, pod),
             Child::Unseen(Post::Created) => {
-                self.note(&step.name, Reason::Accepted, "waiting for the cache to show the pod")
+                self.note(&one.step.name, Reason::Accepted, "waiting for the cache to show the pod")
             }
-            Child::Unseen(Post::Refused(refusal)) => self.refused(run, index, step, refusal),
-            Child::Unseen(Post::Stranger { what }) => self.name_taken(run, index, step, what),
+            Child::Unseen(Post::Refused(refusal)) => self.refused(run, one, refusal),
+            Child::Unseen(Post::Stranger { what }) => self.name_taken(run, one, what),
             Child::Unseen(Post::Unfenced(refusal)) => {
                 let reason = refusal_reason(refusal);
                 self.note(
-                    &step.name,
+                    &one.step.name,
                     reason,
                     format!(
                         "whether the pod was created is unknown, and the placeholder that would tell is refused: {}: {}",
@@ -63,26 +84,25 @@ impl Pass<'_> {
                         refusal.message
                     ),
                 );
-                self.unknown(run, index, step);
+                self.unknown(run, one);
             }
-            Child::Unseen(Post::Uncertain) | Child::Unknown => self.unknown(run, index, step),
+            Child::Unseen(Post::Uncertain) | Child::Unknown => self.unknown(run, one),
         }
     }
 
     /// A stranger has the name. While it does, nothing of ours can start under it: a run that stops need not wait for it,
     /// once a POST that may be under way has been answered.
-    fn name_taken(&mut self, run: &mut Run, index: usize, step: &ValidStep, what: &str) {
-        let Some(status) = run.steps.get(index) else { return };
-        let safe = status.since.unwrap_or(self.now).after(self.env.fence_age);
-        if let Some(stop) = self.stop_of(run, status) {
+    fn name_taken(&mut self, run: &mut Run, one: &mut One<'_>, what: &str) {
+        let safe = one.status.since.unwrap_or(self.now).after(self.env.fence_age);
+        if let Some(stop) = self.stop_of(run, one.status) {
             if self.now >= safe {
-                self.fail(run, index, step, outcome::stopped(stop), self.now, None);
+                self.fail(run, one, outcome::stopped(stop), self.now, None);
                 return;
             }
             self.wake_at(safe);
         }
         self.note(
-            &step.name,
+            &one.step.name,
             Reason::NameTaken,
             format!("the name of our pod is taken by {what}: delete or rename it"),
         );
@@ -90,10 +110,10 @@ impl Pass<'_> {
     }
 
     /// The placeholder stands under the attempt's name: nothing runs there, and nothing will.
-    fn fenced(&mut self, run: &mut Run, index: usize, step: &ValidStep) {
-        let stop = run.steps.get(index).and_then(|s| s.stop);
+    fn fenced(&mut self, run: &mut Run, one: &mut One<'_>) {
+        let stop = one.status.stop;
         match stop {
-            Some(reason) => self.fail(run, index, step, outcome::stopped(reason), self.now, None),
+            Some(reason) => self.fail(run, one, outcome::stopped(reason), self.now, None),
             None => {
                 let void = Failed {
                     class: FailureClass::Void,
@@ -101,118 +121,108 @@ impl Pass<'_> {
                     exit_code: None,
                     message: "never started".into(),
                 };
-                self.fail(run, index, step, void, self.now, None);
+                self.fail(run, one, void, self.now, None);
             }
         }
     }
 
     /// It may have been posted or not: only the fence can tell.
-    fn unknown(&mut self, run: &mut Run, index: usize, step: &ValidStep) {
-        let Some(status) = run.steps.get(index) else { return };
+    fn unknown(&mut self, run: &mut Run, one: &mut One<'_>) {
         if !self.no_create {
-            self.fences.push(Self::intent(run, status));
+            self.fences.push(Self::intent(run, one));
             return;
         }
         // No placeholder can be made any more. A POST that is still under way lands within that time, and its pod goes with the object.
-        let safe = status.since.unwrap_or(self.now).after(self.env.fence_age);
+        let safe = one.status.since.unwrap_or(self.now).after(self.env.fence_age);
         if self.now >= safe {
-            let reason = self.stop_of(run, status).unwrap_or(Reason::Deleted);
-            self.fail(run, index, step, outcome::stopped(reason), self.now, None);
+            let reason = self.stop_of(run, one.status).unwrap_or(Reason::Deleted);
+            self.fail(run, one, outcome::stopped(reason), self.now, None);
         } else {
-            self.note(&step.name, Reason::Deleted, "waiting until a create that may be under way has landed");
+            self.note(&one.step.name, Reason::Deleted, "waiting until a create that may be under way has landed");
             self.wake_at(safe);
         }
     }
 
     /// It was seen alive, and is gone without a terminal phase.
-    fn vanished(&mut self, run: &mut Run, index: usize, step: &ValidStep) {
-        if let Some(status) = run.steps.get_mut(index) {
-            status.stop.get_or_insert(Reason::PodDeleted);
-        }
+    fn vanished(&mut self, run: &mut Run, one: &mut One<'_>) {
+        one.status.stop.get_or_insert(Reason::PodDeleted);
         if self.no_create {
-            let reason = run.steps.get(index).and_then(|s| s.stop).unwrap_or(Reason::PodDeleted);
-            self.fail(run, index, step, outcome::stopped(reason), self.now, None);
+            let reason = one.status.stop.unwrap_or(Reason::PodDeleted);
+            self.fail(run, one, outcome::stopped(reason), self.now, None);
         } else {
-            self.unknown(run, index, step);
+            self.unknown(run, one);
         }
     }
 
-    fn deleting(&mut self, run: &mut Run, index: usize, step: &ValidStep, pod: &PodFact) {
+    fn deleting(&mut self, run: &mut Run, one: &mut One<'_>, pod: &PodFact) {
         let deadline = pod.deleting_at.unwrap_or(self.now).after(LOST_AFTER);
         if pod.node_unreachable && self.now >= deadline {
-            self.fail(run, index, step, outcome::stopped(Reason::NodeLost), self.now, pod.node.clone());
+            self.fail(run, one, outcome::stopped(Reason::NodeLost), self.now, pod.node.clone());
         } else {
-            self.note(&step.name, Reason::PodDeleted, "the pod is being deleted");
+            self.note(&one.step.name, Reason::PodDeleted, "the pod is being deleted");
             if pod.node_unreachable {
                 self.wake_at(deadline);
             }
         }
     }
 
-    fn live(&mut self, run: &mut Run, index: usize, step: &ValidStep, pod: &PodFact) {
-        if (run.stop.is_none() || self.spec.is_exit(&step.name))
-            && let Some(status) = run.steps.get_mut(index).filter(|s| s.stop == Some(Reason::PodDeleted))
-        {
+    fn live(&mut self, run: &mut Run, one: &mut One<'_>, pod: &PodFact) {
+        let stops = run.stop.is_some() && !self.spec.is_exit(&one.step.name);
+        if !stops && one.status.stop == Some(Reason::PodDeleted) {
             // The watch had lost it, but it is there: somebody changed its labels.
-            status.stop = None;
+            one.status.stop = None;
         }
-        if let Some(reason) = run.steps.get(index).and_then(|s| s.stop) {
+        if let Some(reason) = one.status.stop {
             self.actions.push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, reason));
             return;
         }
-        if let Some(status) = run.steps.get(index) {
-            let wanted =
-                build::labels(self.owner, &run.id, &step.name, status.attempt, hearth_crds::label::ROLE_ATTEMPT);
-            if wanted.iter().any(|(k, v)| k.starts_with("hearth.dev/") && pod.labels.get(k) != Some(v)) {
-                self.actions.push((
-                    Action::Relabel { name: pod.name.clone(), uid: pod.uid.clone(), labels: wanted },
-                    Reason::Healthy,
-                ));
-            }
+        let wanted = build::labels(self.owner, &Self::intent(run, one), hearth_crds::label::ROLE_ATTEMPT, one.item);
+        if wanted.iter().any(|(k, v)| k.starts_with("hearth.dev/") && pod.labels.get(k) != Some(v)) {
+            self.actions.push((
+                Action::Relabel { name: pod.name.clone(), uid: pod.uid.clone(), labels: wanted },
+                Reason::Healthy,
+            ));
         }
         if started(pod) {
             return;
         }
         let (reason, why, hopeless) = pending(pod);
-        self.pending(run, index, step, reason, &why, hopeless, Some(pod));
+        self.pending(run, one, reason, &why, hopeless, Some(pod));
     }
 
     /// A definite no: nothing was created, and the attempt is not used up.
-    fn refused(&mut self, run: &mut Run, index: usize, step: &ValidStep, refusal: &Refusal) {
+    fn refused(&mut self, run: &mut Run, one: &mut One<'_>, refusal: &Refusal) {
         let reason = refusal_reason(refusal);
-        let stop = run.steps.get(index).and_then(|s| self.stop_of(run, s));
+        let stop = self.stop_of(run, one.status);
         if let Some(stop) = stop.or(self.no_create.then_some(Reason::Deleted)) {
-            self.fail(run, index, step, outcome::stopped(stop), self.now, None);
+            self.fail(run, one, outcome::stopped(stop), self.now, None);
             return;
         }
         let hopeless = reason == Reason::PodInvalid;
         let message = format!("{}: {}", advice(reason), refusal.message);
-        if !self.pending(run, index, step, reason, &message, hopeless, None) {
+        if !self.pending(run, one, reason, &message, hopeless, None) {
             return;
         }
         let again = refusal.at.after(REFUSED_PAUSE);
         if self.now < again {
             self.wake_at(again);
-        } else if let Some(status) = run.steps.get(index) {
-            self.intents.push(Self::intent(run, status));
+        } else {
+            self.intents.push(Self::intent(run, one));
         }
     }
 
     /// A pod that waits. Past the limit, or without hope, its step fails. Whether it may go on waiting.
-    #[expect(clippy::too_many_arguments, reason = "one place decides about waiting, whatever is waited for")]
     fn pending(
         &mut self,
         run: &mut Run,
-        index: usize,
-        step: &ValidStep,
+        one: &mut One<'_>,
         reason: Reason,
         why: &str,
         hopeless: bool,
         pod: Option<&PodFact>,
     ) -> bool {
-        let Some(since) = run.steps.get(index).map(|s| s.since.unwrap_or(self.now)) else { return false };
-        let deadline = since.after(self.spec.pending_timeout);
-        self.note(&step.name, reason, why);
+        let deadline = one.status.since.unwrap_or(self.now).after(self.spec.pending_timeout);
+        self.note(&one.step.name, reason, why);
         if !hopeless && self.now < deadline {
             self.wake_at(deadline);
             return true;
@@ -221,46 +231,41 @@ impl Pass<'_> {
         match pod {
             // The pod exists: it must be gone before the step is over.
             Some(pod) => {
-                if let Some(status) = run.steps.get_mut(index) {
-                    status.stop = Some(stop);
-                    self.actions.push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, stop));
-                }
-                explain(run, &step.name, stop, None, why);
+                one.status.stop = Some(stop);
+                self.actions.push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, stop));
+                explain_one(run, one, stop, None, why);
             }
             None => {
                 let end =
                     Failed { class: FailureClass::UserError, reason: stop, exit_code: None, message: why.to_owned() };
-                self.fail(run, index, step, end, self.now, None);
+                self.fail(run, one, end, self.now, None);
             }
         }
         false
     }
 
-    fn ended(&mut self, run: &mut Run, index: usize, step: &ValidStep, pod: &PodFact) {
-        let stop = run.steps.get(index).and_then(|s| s.stop);
+    fn ended(&mut self, run: &mut Run, one: &mut One<'_>, pod: &PodFact) {
+        let stop = one.status.stop;
         // The kubelet tells whole seconds: nothing ends before it began.
-        let since = run.steps.get(index).and_then(|s| s.since).unwrap_or(run.started_at);
+        let since = one.status.since.unwrap_or(run.started_at);
         let at = outcome::ended_at(pod).unwrap_or(self.now).max(since);
-        let end = outcome::conclude(pod, step, stop);
+        let end = outcome::conclude(pod, one.step, stop);
         let wants_log = match &end {
-            Outcome::Succeeded(_) => step.keep_log,
+            Outcome::Succeeded(_) => one.step.keep_log,
             Outcome::Failed(_) => stop.is_none(),
         };
         let ran = !matches!(pod.container, ContainerFact::None | ContainerFact::Waiting { .. });
         if wants_log && ran && !pod.gone && !self.no_create && !self.facts.logs.contains_key(&pod.name) {
             self.actions.push((Action::ReadLog { name: pod.name.clone() }, Reason::Running));
-            self.note(&step.name, Reason::Running, "reading the end of the log before the attempt is recorded");
+            self.note(&one.step.name, Reason::Running, "reading the end of the log before the attempt is recorded");
             return;
         }
         match end {
-            Outcome::Failed(failed) => self.fail(run, index, step, failed, at, pod.node.clone()),
+            Outcome::Failed(failed) => self.fail(run, one, failed, at, pod.node.clone()),
             Outcome::Succeeded(outputs) => {
-                let kept: BTreeMap<_, _> = outputs.into_iter().filter(|(name, _)| step.kept.contains(name)).collect();
-                let size = |outputs: &BTreeMap<_, _>| {
-                    serde_json::to_vec(outputs).map_or(usize::MAX, |v| if outputs.is_empty() { 0 } else { v.len() })
-                };
-                let held: usize = run.steps.iter().map(|s| size(&s.outputs)).sum();
-                if held.saturating_add(size(&kept)) > MAX_KEPT {
+                let kept: BTreeMap<_, _> =
+                    outputs.into_iter().filter(|(name, _)| one.step.kept.contains(name)).collect();
+                if self.held.saturating_add(size(&kept)) > MAX_KEPT {
                     let message = format!(
                         "the outputs that expressions read are more than {MAX_KEPT} bytes in this run: write less, or read fewer of them"
                     );
@@ -270,19 +275,20 @@ impl Pass<'_> {
                         exit_code: Some(0),
                         message,
                     };
-                    self.fail(run, index, step, end, at, pod.node.clone());
-                } else if let Some(status) = run.steps.get_mut(index) {
-                    status.outputs = kept;
-                    finish(status, StepPhase::Succeeded, None, at);
+                    self.fail(run, one, end, at, pod.node.clone());
+                } else {
+                    self.held += size(&kept);
+                    one.status.outputs = kept;
+                    finish(one.status, StepPhase::Succeeded, None, at);
                 }
             }
         }
     }
 
     /// The current attempt is over and did not succeed: another one, or the step's end.
-    fn fail(&mut self, run: &mut Run, index: usize, step: &ValidStep, end: Failed, at: Time, node: Option<String>) {
-        let stopping = run.stop.filter(|_| !self.spec.is_exit(&step.name));
-        let Some(status) = run.steps.get_mut(index) else { return };
+    fn fail(&mut self, run: &mut Run, one: &mut One<'_>, end: Failed, at: Time, node: Option<String>) {
+        let stopping = run.stop.filter(|_| !self.spec.is_exit(&one.step.name));
+        let status = &mut *one.status;
         let attempt = status.attempt;
         status.ended.push(AttemptEnd {
             attempt,
@@ -305,12 +311,12 @@ impl Pass<'_> {
             finish(status, StepPhase::Cancelled, Some(reason), at);
             return;
         }
-        if outcome::tries_again(&end, status.application, status.infrastructure, &step.retry) {
+        if outcome::tries_again(&end, status.application, status.infrastructure, &one.step.retry) {
             let pause = match end.class {
                 FailureClass::Void => Duration::ZERO,
-                FailureClass::Infrastructure => step.retry.pause(status.infrastructure),
+                FailureClass::Infrastructure => one.step.retry.pause(status.infrastructure),
                 FailureClass::Application | FailureClass::UserError | FailureClass::Stopped => {
-                    step.retry.pause(status.application)
+                    one.step.retry.pause(status.application)
                 }
             };
             status.phase = StepPhase::Waiting;
@@ -319,6 +325,16 @@ impl Pass<'_> {
         }
         let phase = if end.class == FailureClass::Stopped { StepPhase::Cancelled } else { StepPhase::Failed };
         finish(status, phase, Some(end.reason), at);
-        explain(run, &step.name, end.reason, end.exit_code, &end.message);
+        explain_one(run, one, end.reason, end.exit_code, &end.message);
     }
+}
+
+/// The size of outputs as JSON.
+pub(super) fn size(outputs: &BTreeMap<String, Json>) -> usize {
+    if outputs.is_empty() { 0 } else { serde_json::to_vec(outputs).map_or(usize::MAX, |v| v.len()) }
+}
+
+fn explain_one(run: &mut Run, one: &One<'_>, reason: Reason, exit_code: Option<i32>, message: &str) {
+    let attempt = Some(one.status.attempt).filter(|a| *a > 0);
+    explain_at(run, &one.step.name, one.item, attempt, reason, exit_code, message);
 }

@@ -18,6 +18,11 @@ use std::{collections::BTreeSet, time::Duration};
 const MAX_SPOOLED: usize = 10;
 /// A deletecollection that left pods is tried again after that.
 const SWEEP_AGAIN: Duration = Duration::from_secs(10);
+/// Ended pods that a run may hold before those that are recorded go.
+const MANY_PODS: usize = 200;
+/// Pods that one pass deletes one by one.
+const DROPPED_AT_ONCE: usize = 100;
+
 impl Work<'_> {
     pub(super) fn backlog(&self, run: &Run) -> Option<String> {
         (!self.facts.store_up).then(|| {
@@ -77,6 +82,31 @@ impl Work<'_> {
     fn failed_stay_until(&self, run: &Run) -> Option<Time> {
         let keep = self.specs.current.checked.as_ref().ok()?.keep_failed?;
         Some(run.finished_at?.after(keep)).filter(|until| self.now < *until)
+    }
+
+    /// Pods of a fan-out that are over and recorded go in mid-run, when there are many: one by one, as many as a pass can bear.
+    pub(super) fn drop_recorded(&mut self, run: &Run) {
+        let Some(old) = self.cr.status.as_ref().and_then(|s| s.run.as_ref()).filter(|r| r.id == run.id) else { return };
+        let ended = self.facts.pods.values().filter(|p| deletable(p) && p.seen_to_end());
+        if self.facts.recorded.get(&run.id).is_none_or(|seq| *seq < old.seq) || ended.clone().count() <= MANY_PODS {
+            return;
+        }
+        let keep = self.specs.current.checked.as_ref().is_ok_and(|v| v.keep_failed.is_some());
+        let may_go = |p: &&PodFact| {
+            let of = |key: &str| p.labels.get(key).map(String::as_str);
+            let item = of(label::ITEM).and_then(|n| n.parse::<u32>().ok());
+            let step = old.steps.iter().find(|s| Some(s.name.as_str()) == of(label::STEP));
+            let fan = step.and_then(|s| s.fan_out.as_deref());
+            of(label::RUN) == Some(&run.id)
+                && !(keep && p.phase == PodPhase::Failed)
+                && item.zip(fan).is_some_and(|(item, fan)| item < fan.started && !fan.open.contains(item))
+        };
+        let actions: Vec<_> = ended
+            .filter(may_go)
+            .take(DROPPED_AT_ONCE)
+            .map(|p| (Action::DeletePod { name: p.name.clone(), uid: p.uid.clone() }, Reason::Stored))
+            .collect();
+        self.plan.actions.extend(actions);
     }
 
     /// Ended pods that no deletecollection takes: those whose labels somebody changed, and those of earlier runs whose

@@ -61,7 +61,8 @@ pub(super) fn verdict(run: &Run, spec: &Valid) -> (RunPhase, Results) {
 }
 
 fn results(run: &Run, spec: &Valid) -> Results {
-    let failure = |reason, message: String| Failure { step: None, attempt: None, reason, exit_code: None, message };
+    let failure =
+        |reason, message: String| Failure { step: None, item: None, attempt: None, reason, exit_code: None, message };
     let values = values(run);
     let mut results = BTreeMap::new();
     for (name, expression) in &spec.results {

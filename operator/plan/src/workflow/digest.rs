@@ -91,10 +91,12 @@ pub fn run_id(cluster: &str, uid: &str, number: i64, started_at: Time) -> String
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string()
 }
 
-/// Name of the pod of an attempt, from the object's uid, the run, the step and the attempt.
+/// Name of the pod of an attempt, from the object's uid, the run, the step, its item if it has several, and the attempt.
 #[must_use]
-pub fn pod_name(workflow: &str, uid: &str, run_id: &str, step: &str, attempt: u32) -> String {
-    child_name(&format!("{workflow}-{step}"), &["pod", uid, run_id, step, "0", &attempt.to_string()])
+pub fn pod_name(workflow: &str, uid: &str, run_id: &str, step: &str, item: Option<u32>, attempt: u32) -> String {
+    let which = item.map(|index| format!("-{index}")).unwrap_or_default();
+    let index = item.unwrap_or(0).to_string();
+    child_name(&format!("{workflow}-{step}{which}"), &["pod", uid, run_id, step, &index, &attempt.to_string()])
 }
 
 /// Name of the ControllerRevision that pins a spec.

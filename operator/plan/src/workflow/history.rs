@@ -3,6 +3,7 @@
 use super::{
     build::Owner,
     digest::pod_name,
+    fan_out,
     outcome::{self, Outcome},
     specs::Spec,
     validate::ValidStep,
@@ -14,10 +15,12 @@ use crate::{
 };
 use hearth_crds::{
     condition::Reason,
+    label,
     time::Time,
-    workflow::{AttemptEnd, FailureClass, Run, RunPhase, StepStatus, Workflow, WorkflowStatus},
+    workflow::{AttemptEnd, FailureClass, FanOut, Run, RunPhase, StepPhase, StepStatus, Workflow, WorkflowStatus},
 };
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// Annotation that names the owner of a Workflow, for filters.
 pub const OWNER_ANNOTATION: &str = "hearth.dev/owner";
@@ -55,10 +58,10 @@ impl Source<'_> {
         let mut records = vec![Record::Run(Box::new(self.run_row(run, phase, status)))];
         records.extend(run_events(run, phase).into_iter().map(Record::Event));
         for step in &run.steps {
-            if before.is_some_and(|b| b.steps.iter().any(|s| s == step)) {
-                continue;
+            let was = before.and_then(|b| b.steps.iter().find(|s| s.name == step.name));
+            if was != Some(step) {
+                self.step_records(run, was, step, &mut records);
             }
-            self.step_records(run, step, &mut records);
         }
         Some(RecordBatch {
             object: key(self.cr),
@@ -103,9 +106,14 @@ impl Source<'_> {
         }
     }
 
-    fn step_records(&self, run: &Run, status: &StepStatus, records: &mut Vec<Record>) {
+    fn step_records(&self, run: &Run, was: Option<&StepStatus>, status: &StepStatus, records: &mut Vec<Record>) {
         let spec = self.spec.and_then(|s| s.checked.as_ref().ok());
         let step = spec.and_then(|v| v.step(&status.name));
+        // One that was taken over from an earlier run ran nothing in this one.
+        if let Some(fan) = status.fan_out.as_deref().filter(|f| f.started > 0 && status.started_at.is_some()) {
+            self.item_records(run, was, status, fan, step, records);
+            return;
+        }
         if status.attempt == 0 {
             let row = StepRow {
                 phase: status.phase.as_str().into(),
@@ -116,42 +124,121 @@ impl Source<'_> {
                     .then(|| "it succeeded in an earlier run, whose outputs are taken over".to_owned()),
                 outputs: outputs(None, status, true),
                 finished_at: status.finished_at,
-                ..empty_row(run, &status.name, 0)
+                ..empty_row(run, &status.name, None, 0)
             };
             if row.started_at.is_some() {
-                records.push(event(run, &row, "Started", row.started_at));
+                records.push(event(run, &row, None, "Started", row.started_at));
             }
             if row.terminal {
-                records.push(event(run, &row, status.phase.as_str(), status.finished_at));
+                records.push(event(run, &row, None, status.phase.as_str(), status.finished_at));
             }
             records.push(Record::Step(Box::new(row)));
             return;
         }
+        self.attempt_records(run, status, step, None, records);
+    }
+
+    /// The rows of the items that differ from the status before.
+    fn item_records(
+        &self,
+        run: &Run,
+        was: Option<&StepStatus>,
+        status: &StepStatus,
+        fan: &FanOut,
+        step: Option<&ValidStep>,
+        records: &mut Vec<Record>,
+    ) {
+        let was = was.and_then(|w| Some((w, w.fan_out.as_deref()?)));
+        let made = if was.is_none() { self.attempts_made(run, status) } else { BTreeMap::new() };
+        for index in 0..fan.started {
+            let before = was.filter(|(_, f)| index < f.started).map(|(w, f)| fan_out::unfold(f, w, index));
+            let mut one = fan_out::unfold(fan, status, index);
+            if before.as_ref().is_some_and(|b| *b == one || b.phase.is_terminal()) {
+                continue;
+            }
+            // An item that is over is listed no more: it was in the attempt that it was in before.
+            let known = before.map(|b| b.attempt).or(made.get(&index).copied());
+            one.attempt = one.attempt.max(known.unwrap_or(0));
+            if one.phase.is_terminal() {
+                one.finished_at = one.finished_at.or(run.updated_at);
+            }
+            if one.phase == StepPhase::Cancelled {
+                let reason = status.reason.or(run.stop).unwrap_or(Reason::Cancelled);
+                one.ended.push(AttemptEnd {
+                    attempt: one.attempt,
+                    class: FailureClass::Stopped,
+                    reason,
+                    exit_code: None,
+                    node: None,
+                    at: one.finished_at.unwrap_or(run.started_at),
+                });
+            }
+            self.attempt_records(run, &one, step, Some(index), records);
+        }
+    }
+
+    /// The last attempt of each item that has a pod.
+    fn attempts_made(&self, run: &Run, status: &StepStatus) -> BTreeMap<u32, u32> {
+        let mut made = BTreeMap::new();
+        for pod in self.facts.pods.values().filter(|p| p.owned && !p.placeholder) {
+            let of = |key: &str| pod.labels.get(key).map(String::as_str);
+            let number = |key: &str| of(key).and_then(|n| n.parse::<u32>().ok());
+            if of(label::RUN) == Some(&run.id)
+                && of(label::STEP) == Some(&status.name)
+                && let Some((item, attempt)) = number(label::ITEM).zip(number(label::ATTEMPT))
+            {
+                let last = made.entry(item).or_insert(attempt);
+                *last = attempt.max(*last);
+            }
+        }
+        made
+    }
+
+    /// The rows of the attempts of a step, or of one item of it.
+    fn attempt_records(
+        &self,
+        run: &Run,
+        status: &StepStatus,
+        step: Option<&ValidStep>,
+        item: Option<u32>,
+        records: &mut Vec<Record>,
+    ) {
+        if status.attempt == 0 {
+            let row = StepRow {
+                phase: status.phase.as_str().into(),
+                terminal: status.phase.is_terminal(),
+                reason: word(status.reason),
+                finished_at: status.finished_at,
+                ..empty_row(run, &status.name, item, 0)
+            };
+            records.push(event(run, &row, item, status.phase.as_str(), status.finished_at));
+            records.push(Record::Step(Box::new(row)));
+        }
         for attempt in 1..=status.attempt {
-            if let Some(row) = self.attempt_row(run, status, step, attempt) {
+            if let Some(row) = self.attempt_row(run, status, step, item, attempt) {
                 if row.phase != "Void" {
-                    records.push(event(run, &row, "Started", row.started_at));
+                    records.push(event(run, &row, item, "Started", row.started_at));
                 }
                 if row.terminal {
-                    records.push(event(run, &row, &row.phase, row.finished_at));
+                    records.push(event(run, &row, item, &row.phase, row.finished_at));
                 }
-                records.extend(self.image_drift(run, &row).map(Record::Event));
+                records.extend(self.image_drift(run, &row, item).map(Record::Event));
                 records.push(Record::Step(Box::new(row)));
             }
         }
     }
 
     /// A warning when a tag gave this attempt another image than an earlier one of the step.
-    fn image_drift(&self, run: &Run, row: &StepRow) -> Option<EventRow> {
+    fn image_drift(&self, run: &Run, row: &StepRow, item: Option<u32>) -> Option<EventRow> {
         let owner = Owner::of(self.cr);
         let image = row.image_id.as_ref()?;
         let earlier = (1..u32::try_from(row.attempt).ok()?).find_map(|attempt| {
-            let name = pod_name(&owner.name, &owner.uid, &run.id, &row.step, attempt);
+            let name = pod_name(&owner.name, &owner.uid, &run.id, &row.step, item, attempt);
             self.facts.pods.get(&name).filter(|p| p.owned && !p.placeholder).and_then(|p| p.image_id.as_ref())
         })?;
         (earlier != image).then(|| EventRow {
             run_id: run.id.clone(),
-            subject: subject(row),
+            subject: subject(row, item),
             transition: Reason::ImageDrift.as_str().into(),
             seq: run.seq,
             at: row.started_at.unwrap_or(run.started_at),
@@ -162,9 +249,16 @@ impl Source<'_> {
         })
     }
 
-    fn attempt_row(&self, run: &Run, status: &StepStatus, step: Option<&ValidStep>, attempt: u32) -> Option<StepRow> {
+    fn attempt_row(
+        &self,
+        run: &Run,
+        status: &StepStatus,
+        step: Option<&ValidStep>,
+        item: Option<u32>,
+        attempt: u32,
+    ) -> Option<StepRow> {
         let owner = Owner::of(self.cr);
-        let name = pod_name(&owner.name, &owner.uid, &run.id, &status.name, attempt);
+        let name = pod_name(&owner.name, &owner.uid, &run.id, &status.name, item, attempt);
         let pod = self.facts.pods.get(&name).filter(|p| p.owned && !p.placeholder);
         let end = status.ended.iter().find(|e| e.attempt == attempt);
         let current = attempt == status.attempt;
@@ -186,8 +280,12 @@ impl Source<'_> {
             image_id: pod.and_then(|p| p.image_id.clone()),
             outputs: outputs(outcome.as_ref(), status, current),
             started_at: if current { status.since } else { pod.and_then(|p| p.created_at) },
-            finished_at: if terminal { end.map(|e| e.at).or(status.finished_at) } else { None },
-            ..empty_row(run, &status.name, attempt)
+            finished_at: if terminal {
+                end.map(|e| e.at).or_else(|| item.and(pod.and_then(outcome::ended_at))).or(status.finished_at)
+            } else {
+                None
+            },
+            ..empty_row(run, &status.name, item, attempt)
         };
         match self.facts.logs.get(&name) {
             Some(Ok(log)) => row.log = Some(log.clone()),
@@ -242,12 +340,12 @@ fn attempt_phase(status: &StepStatus, current: bool, end: Option<&AttemptEnd>) -
     }
 }
 
-fn empty_row(run: &Run, step: &str, attempt: u32) -> StepRow {
+fn empty_row(run: &Run, step: &str, item: Option<u32>, attempt: u32) -> StepRow {
     StepRow {
         run_id: run.id.clone(),
         run_started_at: run.started_at,
         step: step.to_owned(),
-        item: 0,
+        item: item.and_then(|i| i32::try_from(i).ok()).unwrap_or(0),
         attempt: i32::try_from(attempt).unwrap_or(i32::MAX),
         seq: run.seq,
         phase: String::new(),
@@ -268,14 +366,17 @@ fn empty_row(run: &Run, step: &str, attempt: u32) -> StepRow {
     }
 }
 
-fn subject(row: &StepRow) -> String {
-    format!("step/{}/{}", row.step, row.attempt)
+fn subject(row: &StepRow, item: Option<u32>) -> String {
+    match item {
+        None => format!("step/{}/{}", row.step, row.attempt),
+        Some(index) => format!("step/{}[{index}]/{}", row.step, row.attempt),
+    }
 }
 
-fn event(run: &Run, row: &StepRow, transition: &str, at: Option<Time>) -> Record {
+fn event(run: &Run, row: &StepRow, item: Option<u32>, transition: &str, at: Option<Time>) -> Record {
     Record::Event(EventRow {
         run_id: run.id.clone(),
-        subject: subject(row),
+        subject: subject(row, item),
         transition: transition.to_owned(),
         seq: run.seq,
         at: at.unwrap_or(run.started_at),

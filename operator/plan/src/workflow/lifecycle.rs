@@ -3,7 +3,7 @@
 use super::{
     build::{self, Owner},
     conclude::{self, Idle, Situation},
-    digest,
+    digest, fan_out,
     machine::Pass,
     schedule::{self, Schedules},
     specs::Specs,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     facts::Facts,
-    kind::{Action, Env, Note, Plan, Subject},
+    kind::{Action, Env, Intends as _, Note, Plan, Subject},
 };
 use hearth_crds::{
     FINALIZER,
@@ -31,6 +31,8 @@ use std::{
 
 /// Progress alone is written this often at most.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(5);
+/// The status of a run with a fan-out is written this often at most.
+const FAN_OUT_PAUSE: Duration = Duration::from_millis(100);
 /// How long the cache may take to show a revision that was just posted.
 const REVISION_LAG: Duration = Duration::from_secs(60);
 /// Status stays below this, as JSON.
@@ -136,6 +138,7 @@ impl Work<'_> {
         );
         run.failure.get_or_insert(Failure {
             step: None,
+            item: None,
             attempt: None,
             reason: Reason::InvalidSpec,
             exit_code: None,
@@ -176,6 +179,7 @@ impl Work<'_> {
             actions: Vec::new(),
             notes: Vec::new(),
             wake: None,
+            held: 0,
         };
         pass.advance(&mut run);
         let Pass { intents, fences, actions, notes, wake, .. } = pass;
@@ -209,6 +213,7 @@ impl Work<'_> {
             }
             None => self.next.phase = Some(if self.situation.working { RunPhase::Running } else { RunPhase::Pending }),
         }
+        self.drop_recorded(&run);
         self.next.run = Some(run);
         self.situation.steps = Some(spec.count());
     }
@@ -338,7 +343,12 @@ impl Work<'_> {
         }
         conclude::describe(&mut self.next, old, &self.situation, &self.plan.notes, generation, self.now);
         if old != Some(&self.next) {
-            if self.may_wait(old) {
+            if let Some(at) = self.crowded(old) {
+                // What rests on a status that is not written yet is decided again when it is.
+                self.plan.intents.retain(|i| old.is_some_and(|o| o.intends(i)));
+                self.plan.actions.retain(|(a, why)| matches!(a, Action::ReadLog { .. }) || *why == Reason::Stored);
+                self.wake_at(at);
+            } else if self.may_wait(old) {
                 let at = old
                     .and_then(|o| o.run.as_ref())
                     .and_then(|r| r.updated_at)
@@ -361,6 +371,15 @@ impl Work<'_> {
         }
         shrink(&mut self.next);
         self.plan.status = Some(self.next.clone());
+    }
+
+    /// Until when the next write waits: items that end one by one make ten writes a second at most.
+    fn crowded(&self, old: Option<&WorkflowStatus>) -> Option<Time> {
+        let (before, after) = old.and_then(|o| o.run.as_ref()).zip(self.next.run.as_ref())?;
+        let fans = after.steps.iter().any(|s| s.fan_out.is_some());
+        let at = before.updated_at?.after(FAN_OUT_PAUSE);
+        let same = before.id == after.id && after.finished_at.is_none() && before.stop == after.stop;
+        (fans && same && self.now < at).then_some(at)
     }
 
     /// Whether the change is progress alone, and the last write is fresh.
@@ -406,9 +425,16 @@ impl Work<'_> {
 }
 
 fn works(run: &Run, facts: &Facts, owner: &Owner) -> bool {
-    let ran = |s: &hearth_crds::workflow::StepStatus| {
-        let name = digest::pod_name(&owner.name, &owner.uid, &run.id, &s.name, s.attempt);
-        facts.pods.get(&name).is_some_and(|p| !p.placeholder && waiting::started(p))
+    let runs = |name: String| facts.pods.get(&name).is_some_and(|p| !p.placeholder && waiting::started(p));
+    let ran = |s: &StepStatus| {
+        let name = |item, attempt| digest::pod_name(&owner.name, &owner.uid, &run.id, &s.name, item, attempt);
+        match &s.fan_out {
+            None => runs(name(None, s.attempt)),
+            Some(fan) => {
+                fan.open.count() < fan.started as usize
+                    || fan_out::open_attempts(fan, s).any(|(item, attempt)| runs(name(Some(item), attempt)))
+            }
+        }
     };
     run.steps.iter().any(|s| (s.attempt > 0 && s.phase != StepPhase::Running) || ran(s))
 }
@@ -441,7 +467,13 @@ fn shrink(status: &mut WorkflowStatus) {
         if serde_json::to_vec(status).map_or(0, |v| v.len()) <= MAX_STATUS {
             return;
         }
-        for step in status.run.iter_mut().flat_map(|r| r.steps.iter_mut()).filter(|s| s.phase.is_terminal()) {
+        for step in status.run.iter_mut().flat_map(|r| r.steps.iter_mut()) {
+            for item in step.fan_out.iter_mut().flat_map(|f| f.items.iter_mut()) {
+                item.ended = None;
+            }
+            if !step.phase.is_terminal() {
+                continue;
+            }
             let cut = step.ended.len().saturating_sub(keep);
             step.ended.drain(..cut);
         }

@@ -9,9 +9,11 @@
 //! ```
 
 use super::{
+    attempt::{One, size},
     build::Owner,
     conclude,
     digest::pod_name,
+    fan_out::{open_attempts, outputs, stop_items},
     validate::{Valid, ValidStep},
 };
 use crate::{
@@ -25,7 +27,7 @@ use hearth_crds::{
     workflow::{Approve, Failure, Run, StepPhase, StepStatus},
 };
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a pass over a run needs, and what it finds.
 pub struct Pass<'a> {
@@ -57,6 +59,8 @@ pub struct Pass<'a> {
     pub notes: Vec<Note>,
     /// When to look again.
     pub wake: Option<Time>,
+    /// Bytes of outputs that the run holds.
+    pub held: usize,
 }
 
 /// The run's values for expressions.
@@ -64,6 +68,7 @@ pub struct Pass<'a> {
 pub fn values(run: &Run) -> Values {
     let step = |s: &StepStatus| {
         let outputs = match s.phase {
+            StepPhase::Succeeded if s.fan_out.is_some() => s.fan_out.as_deref().map_or(Value::Null, outputs),
             StepPhase::Succeeded => Value::Object(s.outputs.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect()),
             StepPhase::Running | StepPhase::Waiting | StepPhase::Failed | StepPhase::Skipped | StepPhase::Cancelled => {
                 Value::Null
@@ -95,6 +100,7 @@ impl Pass<'_> {
         if let Some(reason) = self.stop_exit {
             self.stop_exit(run, reason);
         }
+        self.held = run.steps.iter().map(held).sum();
         for index in 0..run.steps.len() {
             self.observe(run, index);
         }
@@ -116,8 +122,8 @@ impl Pass<'_> {
         self.notes.push(Note { subject: Subject::Step(step.to_owned()), reason, message: message.into() });
     }
 
-    pub(super) fn pod_name(&self, run: &Run, step: &str, attempt: u32) -> String {
-        pod_name(&self.owner.name, &self.owner.uid, &run.id, step, attempt)
+    pub(super) fn pod_name(&self, run: &Run, step: &str, item: Option<u32>, attempt: u32) -> String {
+        pod_name(&self.owner.name, &self.owner.uid, &run.id, step, item, attempt)
     }
 
     /// Why the current attempt of a step must end. What stops the run does not stop the step that follows its end.
@@ -125,8 +131,13 @@ impl Pass<'_> {
         run.stop.filter(|_| !self.spec.is_exit(&status.name)).or(status.stop)
     }
 
-    pub(super) fn intent(run: &Run, step: &StepStatus) -> Intent {
-        Intent { run_id: run.id.clone(), step: step.name.clone(), item: 0, attempt: step.attempt }
+    pub(super) fn intent(run: &Run, one: &One<'_>) -> Intent {
+        Intent {
+            run_id: run.id.clone(),
+            step: one.step.name.clone(),
+            item: one.item.unwrap_or(0),
+            attempt: one.status.attempt,
+        }
     }
 
     /// The limits of the whole run.
@@ -140,6 +151,7 @@ impl Pass<'_> {
                 run.stop = Some(Reason::TimedOut);
                 run.failure.get_or_insert(Failure {
                     step: None,
+                    item: None,
                     attempt: None,
                     reason: Reason::TimedOut,
                     exit_code: None,
@@ -149,7 +161,8 @@ impl Pass<'_> {
             }
             self.wake_at(deadline);
         }
-        if self.spec.fail_fast && run.steps.iter().any(|s| s.phase == StepPhase::Failed) {
+        let failed = |s: &StepStatus| s.fan_out.as_ref().is_some_and(|f| !f.failed.is_empty());
+        if self.spec.fail_fast && run.steps.iter().any(|s| s.phase == StepPhase::Failed || failed(s)) {
             run.stop = Some(Reason::FailFast);
         }
     }
@@ -162,6 +175,7 @@ impl Pass<'_> {
             let Some(status) = run.steps.get_mut(index).filter(|s| Some(s.name.as_str()) != exit) else { continue };
             match status.phase {
                 StepPhase::Waiting => finish(status, StepPhase::Cancelled, Some(reason), self.now),
+                StepPhase::Running if status.fan_out.is_some() => stop_items(status, reason, self.now),
                 // It waits for a person.
                 StepPhase::Running if status.attempt == 0 => {
                     finish(status, StepPhase::Cancelled, Some(reason), self.now)
@@ -169,7 +183,8 @@ impl Pass<'_> {
                 StepPhase::Running => {
                     if status.stop.is_none() {
                         status.stop = Some(reason);
-                        let name = pod_name(&self.owner.name, &self.owner.uid, &run.id, &status.name, status.attempt);
+                        let name =
+                            pod_name(&self.owner.name, &self.owner.uid, &run.id, &status.name, None, status.attempt);
                         if let Child::Seen(pod) = self.facts.child(&name)
                             && pod.owned
                             && !pod.placeholder
@@ -193,12 +208,18 @@ impl Pass<'_> {
 
     /// Deletes live pods of ours whose attempt is void or over, of this run and of earlier ones.
     fn delete_strays(&mut self, run: &Run) {
-        let current: Vec<String> = run
-            .steps
-            .iter()
-            .filter(|s| s.phase == StepPhase::Running)
-            .map(|s| self.pod_name(run, &s.name, s.attempt))
-            .collect();
+        let mut current = BTreeSet::new();
+        for status in run.steps.iter().filter(|s| s.phase == StepPhase::Running) {
+            match &status.fan_out {
+                None => {
+                    current.insert(self.pod_name(run, &status.name, None, status.attempt));
+                }
+                Some(fan) => current.extend(
+                    open_attempts(fan, status)
+                        .map(|(item, attempt)| self.pod_name(run, &status.name, Some(item), attempt)),
+                ),
+            }
+        }
         for pod in self.facts.pods.values() {
             let live = pod.owned && !pod.placeholder && !pod.gone && pod.deleting_at.is_none() && !pod.seen_to_end();
             if live && !current.contains(&pod.name) {
@@ -207,6 +228,12 @@ impl Pass<'_> {
             }
         }
     }
+}
+
+/// Bytes of outputs that a step holds.
+fn held(status: &StepStatus) -> usize {
+    let items = status.fan_out.iter().flat_map(|f| f.outputs.values()).map(size).sum::<usize>();
+    size(&status.outputs).saturating_add(items)
 }
 
 pub(super) fn never_started(name: &str, phase: StepPhase, reason: Reason, now: Time) -> StepStatus {
@@ -224,6 +251,7 @@ pub(super) fn never_started(name: &str, phase: StepPhase, reason: Reason, now: T
         ended: Vec::new(),
         reason: Some(reason),
         outputs: BTreeMap::new(),
+        fan_out: None,
     }
 }
 
@@ -238,6 +266,20 @@ pub(super) fn finish(status: &mut StepStatus, phase: StepPhase, reason: Option<R
 /// Explains the first failure of a run; later ones are rows of history.
 pub(super) fn explain(run: &mut Run, step: &str, reason: Reason, exit_code: Option<i32>, message: &str) {
     let attempt = run.steps.iter().find(|s| s.name == step).map(|s| s.attempt).filter(|a| *a > 0);
-    let text: String = format!("step {step}: {message}").chars().take(800).collect();
-    run.failure.get_or_insert(Failure { step: Some(step.to_owned()), attempt, reason, exit_code, message: text });
+    explain_at(run, step, None, attempt, reason, exit_code, message);
+}
+
+/// The same, of an item of a step.
+pub(super) fn explain_at(
+    run: &mut Run,
+    step: &str,
+    item: Option<u32>,
+    attempt: Option<u32>,
+    reason: Reason,
+    exit_code: Option<i32>,
+    message: &str,
+) {
+    let which = item.map(|index| format!("[{index}]")).unwrap_or_default();
+    let message: String = format!("step {step}{which}: {message}").chars().take(800).collect();
+    run.failure.get_or_insert(Failure { step: Some(step.to_owned()), item, attempt, reason, exit_code, message });
 }

@@ -7,6 +7,7 @@ mod cleanup;
 pub mod conclude;
 pub mod digest;
 mod exit;
+pub mod fan_out;
 mod graph;
 pub mod history;
 mod lifecycle;
@@ -22,6 +23,7 @@ pub mod validate;
 mod waiting;
 
 use crate::{
+    expr::Item,
     facts::{Facts, RevisionFact},
     kind::{Accepted, Env, Intends, Intent, Kind, Plan, RunMark, Start},
     record::{Record, RecordBatch},
@@ -44,11 +46,15 @@ impl Intends for WorkflowStatus {
     fn intends(&self, intent: &Intent) -> bool {
         let run = self.run.as_ref().filter(|r| r.id == intent.run_id && r.finished_at.is_none());
         run.is_some_and(|r| {
-            r.steps.iter().any(|s| {
-                s.name == intent.step
-                    && s.phase == StepPhase::Running
-                    && s.attempt == intent.attempt
-                    && intent.item == 0
+            let step = r.steps.iter().find(|s| s.name == intent.step && s.phase == StepPhase::Running);
+            step.is_some_and(|s| match &s.fan_out {
+                None => s.attempt == intent.attempt && intent.item == 0,
+                Some(fan) => {
+                    fan.open.contains(intent.item) && {
+                        let one = fan_out::unfold(fan, s, intent.item);
+                        one.phase == StepPhase::Running && one.attempt == intent.attempt
+                    }
+                }
             })
         })
     }
@@ -133,8 +139,18 @@ fn start(
     let owner = Owner::of(cr);
     let step = spec.step(&intent.step)?;
     let status = run.steps.iter().find(|s| s.name == intent.step)?;
-    let rendered = build::render(step, &machine::values_for(run, spec, step)).ok()?;
-    let pod = build::pod(&owner, run, step, status, intent.attempt, rendered, env);
-    let placeholder = build::placeholder(&owner, run, &step.name, intent.attempt, env);
+    let mut values = machine::values_for(run, spec, step);
+    let one = match &status.fan_out {
+        None => status.clone(),
+        Some(fan) => {
+            let value = fan_out::items(step, &values).ok()?.get(intent.item as usize).cloned()?;
+            values.item = Some(Item { index: intent.item, value });
+            fan_out::unfold(fan, status, intent.item)
+        }
+    };
+    let rendered = build::render(step, &values).ok()?;
+    let attempt = build::Attempt { run, step, status: &one, intent, item: values.item.as_ref() };
+    let pod = build::pod(&owner, attempt, rendered, env);
+    let placeholder = build::placeholder(&owner, intent, values.item.as_ref().map(|i| i.index), env);
     Start::new(accepted, intent.clone(), pod, placeholder)
 }

@@ -43,6 +43,7 @@ fn from_status(raw: &Value, env: &Env) -> Option<Vec<Record>> {
         run.seq += 1;
         let failure = Failure {
             step: None,
+            item: None,
             attempt: None,
             reason: Reason::Poisoned,
             exit_code: None,

@@ -2,6 +2,7 @@
 
 use super::{
     build,
+    fan_out::open_attempts,
     machine::{Pass, explain, finish, never_started, values, values_for},
     validate::ValidStep,
 };
@@ -20,8 +21,12 @@ impl Pass<'_> {
         }
         self.settle(run);
         let spec = self.spec;
-        let mut active = run.steps.iter().filter(|s| s.phase == StepPhase::Running && s.attempt > 0).count();
+        let mut active: usize = run.steps.iter().map(working).sum();
         for step in &spec.steps {
+            if run.steps.iter().any(|s| s.name == step.name && s.fan_out.is_some()) {
+                active += self.go_on_with_items(run, step, active);
+                continue;
+            }
             let listed = run.steps.iter().position(|s| s.name == step.name);
             let may_start = match listed.and_then(|i| run.steps.get(i)) {
                 Some(s) if s.phase == StepPhase::Waiting => self.retry_is_due(s),
@@ -39,6 +44,12 @@ impl Pass<'_> {
                 self.ask(run, step, message);
                 continue;
             }
+            if step.for_each.is_some() {
+                if self.begin_fan_out(run, step) {
+                    active += self.go_on_with_items(run, step, active);
+                }
+                continue;
+            }
             if active >= self.spec.parallelism {
                 self.note(&step.name, Reason::Running, "waiting for room within parallelism");
                 continue;
@@ -50,6 +61,15 @@ impl Pass<'_> {
         // A step that failed to begin settles those after it.
         self.settle(run);
         self.sort(run);
+    }
+
+    /// Starts items of a fan-out that is under way. How many.
+    fn go_on_with_items(&mut self, run: &mut Run, step: &ValidStep, active: usize) -> usize {
+        if self.suspended {
+            self.note(&step.name, Reason::Suspended, "spec.suspend is true");
+            return 0;
+        }
+        self.begin_items(run, step, self.spec.parallelism.saturating_sub(active))
     }
 
     pub(super) fn retry_is_due(&mut self, status: &StepStatus) -> bool {
@@ -133,6 +153,15 @@ impl Pass<'_> {
     }
 }
 
+/// Pods that a step may have.
+fn working(status: &StepStatus) -> usize {
+    match &status.fan_out {
+        _ if status.phase != StepPhase::Running => 0,
+        Some(fan) => open_attempts(fan, status).count(),
+        None => usize::from(status.attempt > 0),
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Needs {
     /// Some have not ended.
@@ -182,5 +211,6 @@ fn end_of(phase: StepPhase) -> Option<StepEnd> {
 
 /// A step that succeeded in an earlier run, as a later one takes it over.
 pub(super) fn taken_over(from: &StepStatus, now: Time) -> StepStatus {
-    StepStatus { outputs: from.outputs.clone(), ..never_started(&from.name, StepPhase::Succeeded, Reason::Reused, now) }
+    let (outputs, fan_out) = (from.outputs.clone(), from.fan_out.clone());
+    StepStatus { outputs, fan_out, ..never_started(&from.name, StepPhase::Succeeded, Reason::Reused, now) }
 }

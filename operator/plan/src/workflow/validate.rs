@@ -1,6 +1,7 @@
 //! From a spec as written to a spec that can run: every name, type, duration and expression is checked once, here.
 
 use super::{
+    fan_out,
     graph::{Before, before, names, needs, topological},
     pod_rules,
     schedule::{self, Schedules},
@@ -10,7 +11,7 @@ use hearth_crds::{
     duration::DurationText,
     json::{Json, ValueType, type_name},
     pod::{EnvSource, EnvVar, PodSubset},
-    workflow::{Logs, Param, Retry, Step, StepEnd, StepEnds, WorkflowSpec},
+    workflow::{ForEach, Logs, Param, Retry, Step, StepEnd, StepEnds, WorkflowSpec},
 };
 use serde_json::{Map, Value};
 use std::{
@@ -95,6 +96,10 @@ pub struct ValidStep {
     pub after: BTreeMap<String, BTreeSet<StepEnd>>,
     /// Condition.
     pub when: Option<Checked>,
+    /// The list whose items the step runs for, one pod each.
+    pub for_each: Option<ItemSource>,
+    /// The most items at one time.
+    pub max_parallel: usize,
     /// What a person is asked; such a step has no pod, and none of the fields that make one.
     pub approval: Option<Checked>,
     /// Image as written.
@@ -117,6 +122,15 @@ pub struct ValidStep {
     pub kept: BTreeSet<String>,
     /// Whether succeeded attempts keep their log too.
     pub keep_log: bool,
+}
+
+/// Where the items of a fan-out come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ItemSource {
+    /// The spec lists them.
+    Listed(Vec<Value>),
+    /// An expression gives them when the step starts.
+    Given(Checked),
 }
 
 /// The value of a variable.
@@ -293,7 +307,11 @@ fn expr_env(spec: &WorkflowSpec, ended: impl Fn(&str) -> Ended) -> Env {
                 .collect();
             env.step(
                 &step.name,
-                StepType { outputs, may_be_skipped: step.when.is_some() || ended(&step.name) == Ended::Somehow },
+                StepType {
+                    outputs,
+                    may_be_skipped: step.when.is_some() || ended(&step.name) == Ended::Somehow,
+                    fan_out: step.for_each.is_some(),
+                },
             )
         } else {
             env.step_not_needed(&step.name)
@@ -318,7 +336,7 @@ fn valid_exit(spec: &WorkflowSpec, exit: &Step) -> Result<ValidStep, Invalid> {
     if let Some((field, _)) = no_meaning.into_iter().find(|(_, set)| *set) {
         return invalid(
             format!("spec.onExit.{field}"),
-            "has no meaning there: the step runs when all others are over; remove the field",
+            "has no meaning there: the step runs once, when all others are over; remove the field",
         );
     }
     checked_step(spec, exit, "spec.onExit", &expr_env(spec, |_| Ended::Somehow).run_phase())
@@ -327,6 +345,15 @@ fn valid_exit(spec: &WorkflowSpec, exit: &Step) -> Result<ValidStep, Invalid> {
 fn checked_step(spec: &WorkflowSpec, step: &Step, at: &str, env: &Env) -> Result<ValidStep, Invalid> {
     let at = |field: &str| format!("{at}.{field}");
     let after = after(spec, step)?;
+    let outer = env;
+    let (for_each, with_item) = match &step.for_each {
+        None => (None, None),
+        Some(for_each) => {
+            let (source, of) = item_source(&at("forEach"), for_each, env)?;
+            (Some(source), Some(env.clone().item(of)))
+        }
+    };
+    let env = with_item.as_ref().unwrap_or(env);
     if let Some(approval) = &step.approval {
         if let Some(field) = field_of_a_pod(step) {
             return invalid(at(field), "has no meaning beside approval, which runs no pod: remove one of the two");
@@ -365,7 +392,13 @@ fn checked_step(spec: &WorkflowSpec, step: &Step, at: &str, env: &Env) -> Result
         name: step.name.clone(),
         needs: needs(step).map(str::to_owned).collect(),
         after,
-        when: step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(env))).transpose()?,
+        when: step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(outer))).transpose()?,
+        for_each,
+        max_parallel: step
+            .for_each
+            .as_ref()
+            .and_then(|f| f.max_parallel)
+            .map_or(fan_out::MAX_OPEN, |n| (n as usize).min(fan_out::MAX_OPEN)),
         approval: None,
         image: image.clone(),
         command: texts(&at("command"), &step.command, env)?,
@@ -380,9 +413,57 @@ fn checked_step(spec: &WorkflowSpec, step: &Step, at: &str, env: &Env) -> Result
     })
 }
 
+/// The list of a fan-out, and the type of its items.
+fn item_source(field: &str, for_each: &ForEach, env: &Env) -> Result<(ItemSource, Type), Invalid> {
+    match (&for_each.items, &for_each.expression) {
+        (Some(items), None) => {
+            if items.len() > fan_out::MAX_ITEMS {
+                let most = fan_out::MAX_ITEMS;
+                return invalid(
+                    format!("{field}.items"),
+                    format!("has {} items, at most {most} are allowed", items.len()),
+                );
+            }
+            if let Some(index) = items.iter().position(fan_out::is_too_long) {
+                let most = fan_out::MAX_ITEM;
+                let message = format!("is longer than {most} bytes of JSON: pass a name, not the data");
+                return invalid(format!("{field}.items[{index}]"), message);
+            }
+            let mut types = items.iter().map(|Json(item)| type_of(item));
+            let first = types.next().unwrap_or(Type::Dyn);
+            let of = if types.all(|t| t == first) { first } else { Type::Dyn };
+            Ok((ItemSource::Listed(items.iter().map(|Json(item)| item.clone()).collect()), of))
+        }
+        (None, Some(expression)) => {
+            let at = format!("{field}.expression");
+            let checked = check(&at, expression, |t| t.check(env))?;
+            match checked.of().clone() {
+                Type::List(of) => Ok((ItemSource::Given(checked), *of)),
+                Type::Dyn => Ok((ItemSource::Given(checked), Type::Dyn)),
+                other => invalid(at, format!("gives {other}, not a list: write an expression that gives a list")),
+            }
+        }
+        (Some(_), Some(_)) => invalid(field, "give items or expression, not both"),
+        (None, None) => invalid(field, "give items, or an expression that gives them"),
+    }
+}
+
+fn type_of(value: &Value) -> Type {
+    match value {
+        Value::Null => Type::Dyn,
+        Value::Bool(_) => Type::Bool,
+        Value::Number(n) if n.is_i64() => Type::Int,
+        Value::Number(_) => Type::Double,
+        Value::String(_) => Type::String,
+        Value::Array(_) => Type::list(Type::Dyn),
+        Value::Object(_) => Type::Map,
+    }
+}
+
 /// The first field of the step that only a pod can have.
 fn field_of_a_pod(step: &Step) -> Option<&'static str> {
     let set = [
+        ("forEach", step.for_each.is_some()),
         ("image", step.image.is_some()),
         ("command", !step.command.is_empty()),
         ("args", !step.args.is_empty()),
@@ -508,6 +589,10 @@ impl ValidStep {
             ValidEnv::Text(text) => Some(text),
             ValidEnv::Source(_) => None,
         });
-        self.when.iter().chain(&self.approval).chain(&self.command).chain(&self.args).chain(env)
+        let list = match &self.for_each {
+            Some(ItemSource::Given(expression)) => Some(expression),
+            Some(ItemSource::Listed(_)) | None => None,
+        };
+        self.when.iter().chain(list).chain(&self.approval).chain(&self.command).chain(&self.args).chain(env)
     }
 }

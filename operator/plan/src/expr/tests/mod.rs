@@ -29,7 +29,11 @@ pub(super) fn env() -> Env {
         .param("config", Type::Map)
         .step(
             "clean",
-            StepType { outputs: outputs(&[("rows", Type::Int), ("label", Type::String)]), may_be_skipped: false },
+            StepType {
+                outputs: outputs(&[("rows", Type::Int), ("label", Type::String)]),
+                may_be_skipped: false,
+                fan_out: false,
+            },
         )
         .step(
             "fit",
@@ -41,9 +45,13 @@ pub(super) fn env() -> Env {
                     ("points", Type::list(Type::Double)),
                 ]),
                 may_be_skipped: true,
+                fan_out: false,
             },
         )
-        .step("co2-fetch", StepType { outputs: outputs(&[("bytes", Type::Int)]), may_be_skipped: false })
+        .step(
+            "co2-fetch",
+            StepType { outputs: outputs(&[("bytes", Type::Int)]), may_be_skipped: false, fan_out: false },
+        )
         .step_not_needed("later")
 }
 

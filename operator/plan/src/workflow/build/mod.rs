@@ -11,8 +11,8 @@ use super::{
     validate::{ValidEnv, ValidStep},
 };
 use crate::{
-    expr::{Checked, ExprError, Values},
-    kind::Env,
+    expr::{Checked, ExprError, Item, Values},
+    kind::{Env, Intent},
 };
 use hearth_crds::{
     API_VERSION, FENCE_GATE, annotation, label,
@@ -122,10 +122,11 @@ fn env_source(source: &EnvSource) -> EnvVarSource {
     }
 }
 
-/// The labels that every child of a run carries.
+/// The labels that every child of a run carries; `item` when the step has several.
 #[must_use]
-pub fn labels(owner: &Owner, run_id: &str, step: &str, attempt: u32, role: &str) -> BTreeMap<String, String> {
-    [
+pub fn labels(owner: &Owner, intent: &Intent, role: &str, item: Option<u32>) -> BTreeMap<String, String> {
+    let Intent { run_id, step, attempt, .. } = intent;
+    let mut labels: BTreeMap<String, String> = [
         (label::MANAGED_BY, label::MANAGED_BY_VALUE.to_owned()),
         (label::OWNER_UID, owner.uid.clone()),
         (label::WORKFLOW, owner.name.clone()),
@@ -136,12 +137,14 @@ pub fn labels(owner: &Owner, run_id: &str, step: &str, attempt: u32, role: &str)
     ]
     .into_iter()
     .map(|(k, v)| (k.to_owned(), v))
-    .collect()
+    .collect();
+    labels.extend(item.map(|index| (label::ITEM.to_owned(), index.to_string())));
+    labels
 }
 
 /// What `/hearth/spec.json` holds; the form is described in runtimes/CONTRACT.md.
-fn spec_json(owner: &Owner, run: &Run, step: &ValidStep, attempt: u32) -> String {
-    json!({
+fn spec_json(owner: &Owner, run: &Run, step: &ValidStep, attempt: u32, item: Option<&Item>) -> String {
+    let mut spec = json!({
         "version": "1",
         "run": {"id": run.id, "number": run.number},
         "workflow": {"namespace": owner.namespace, "name": owner.name},
@@ -149,31 +152,44 @@ fn spec_json(owner: &Owner, run: &Run, step: &ValidStep, attempt: u32) -> String
         "attempt": attempt,
         "params": run.params,
         "outputs": step.outputs.iter().map(|(name, of)| json!({"name": name, "type": of})).collect::<Vec<_>>(),
-    })
-    .to_string()
+    });
+    if let (Some(item), Some(fields)) = (item, spec.as_object_mut()) {
+        fields.insert("index".into(), json!(item.index));
+        fields.insert("item".into(), item.value.clone());
+    }
+    spec.to_string()
 }
 
-/// The pod of an attempt. `status` is the step's, for the nodes to avoid.
+/// What a pod is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// What the step runs.
+    pub step: &'a ValidStep,
+    /// The status of the step or the item, for the nodes to avoid.
+    pub status: &'a StepStatus,
+    /// Which attempt it is.
+    pub intent: &'a Intent,
+    /// The item, when the step has several.
+    pub item: Option<&'a Item>,
+}
+
+/// The pod of an attempt.
 #[must_use]
-pub fn pod(
-    owner: &Owner,
-    run: &Run,
-    step: &ValidStep,
-    status: &StepStatus,
-    attempt: u32,
-    rendered: Rendered,
-    env: &Env,
-) -> Pod {
+pub fn pod(owner: &Owner, attempt: Attempt<'_>, rendered: Rendered, env: &Env) -> Pod {
+    let Attempt { run, step, status, intent, item } = attempt;
+    let index = item.map(|i| i.index);
     let mut all_labels = step.pod.labels.clone();
-    all_labels.extend(labels(owner, &run.id, &step.name, attempt, label::ROLE_ATTEMPT));
+    all_labels.extend(labels(owner, intent, label::ROLE_ATTEMPT, index));
     let mut annotations = step.pod.annotations.clone();
-    annotations.insert(annotation::SPEC.into(), spec_json(owner, run, step, attempt));
+    annotations.insert(annotation::SPEC.into(), spec_json(owner, run, step, intent.attempt, item));
     let avoid: Vec<String> =
         if step.retry.avoid_node { status.ended.iter().filter_map(|e| e.node.clone()).collect() } else { Vec::new() };
     Pod {
         metadata: metadata(
             owner,
-            pod_name(&owner.name, &owner.uid, &run.id, &step.name, attempt),
+            pod_name(&owner.name, &owner.uid, &run.id, &step.name, index, intent.attempt),
             all_labels,
             annotations,
         ),
@@ -206,14 +222,14 @@ pub fn pod(
 
 /// The placeholder that takes an attempt's name, so that no pod can run under it any more.
 #[must_use]
-pub fn placeholder(owner: &Owner, run: &Run, step: &str, attempt: u32, env: &Env) -> Pod {
+pub fn placeholder(owner: &Owner, intent: &Intent, item: Option<u32>, env: &Env) -> Pod {
     let tiny: BTreeMap<String, Quantity> =
         [("cpu", "1m"), ("memory", "1Mi")].into_iter().map(|(k, v)| (k.to_owned(), Quantity(v.to_owned()))).collect();
     Pod {
         metadata: metadata(
             owner,
-            pod_name(&owner.name, &owner.uid, &run.id, step, attempt),
-            labels(owner, &run.id, step, attempt, label::ROLE_PLACEHOLDER),
+            pod_name(&owner.name, &owner.uid, &intent.run_id, &intent.step, item, intent.attempt),
+            labels(owner, intent, label::ROLE_PLACEHOLDER, item),
             BTreeMap::new(),
         ),
         spec: Some(PodSpec {
