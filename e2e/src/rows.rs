@@ -34,6 +34,10 @@ pub fn equal_status(scene: &Scene, object: &Value) -> Result<String> {
     let rows = store::steps(&id)?;
     for step in items(run, "/steps") {
         let (name, attempt) = (text(step, "/name"), number(step, "/attempt"));
+        if number(step, "/fanOut/started") > 0 {
+            equal_items(step, &rows)?;
+            continue;
+        }
         let found = rows
             .iter()
             .find(|r| text(r, "/step") == name && number(r, "/attempt") == attempt)
@@ -49,6 +53,31 @@ pub fn equal_status(scene: &Scene, object: &Value) -> Result<String> {
     }
     through_api(scene, &id, &row, &rows)?;
     Ok(id)
+}
+
+/// The items of a step that is over have one row each of their last attempt, final, as the sets of the status say.
+fn equal_items(step: &Value, rows: &[Value]) -> Result<()> {
+    for index in 0..number(step, "/fanOut/started") {
+        let of_item = rows.iter().filter(|r| r["step"] == step["name"] && r["item"] == json!(index));
+        let last = of_item.max_by_key(|r| number(r, "/attempt")).with_context(|| format!("item {index} has no row"))?;
+        let is_in = |set: &str| is_in(text(step, set), index);
+        let phase = match (is_in("/fanOut/failed"), is_in("/fanOut/cancelled")) {
+            (true, _) => "Failed",
+            (_, true) => "Cancelled",
+            _ => "Succeeded",
+        };
+        ensure!(last["terminal"] == json!(true) && last["phase"] == json!(phase), "item {index} is {phase}: {last}");
+    }
+    Ok(())
+}
+
+/// Whether a number is in ranges as the status writes them: `0-4,7`.
+fn is_in(ranges: &str, number: i64) -> bool {
+    let parse = |text: &str| text.parse::<i64>().unwrap_or(-1);
+    ranges.split(',').filter(|p| !p.is_empty()).any(|part| {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        (parse(from)..=parse(to)).contains(&number)
+    })
 }
 
 /// Nothing ends before it began.
