@@ -11,7 +11,7 @@ pub enum Error {
     /// No answer within the limit of this side.
     #[error("the history store {store} did not answer within {limit:?} ({operation})")]
     Timeout {
-        /// Host, port and database.
+        /// Where it is.
         store: String,
         /// What was asked.
         operation: &'static str,
@@ -21,7 +21,20 @@ pub enum Error {
     /// The store, or the way to it, says no.
     #[error("the history store {store} failed ({operation}): {source}")]
     Sql {
-        /// Host, port and database.
+        /// Where it is.
+        store: String,
+        /// What was asked.
+        operation: &'static str,
+        /// The driver's word.
+        source: sqlx::Error,
+    },
+    /// The file holds what SQLite can't read.
+    #[error(
+        "the history store {store} is damaged ({operation}): {source}. Stop the operator, move the file and those that begin with its name away, \
+         and put a backup in its place, or what `sqlite3 FILE .recover` saves of it; without either the operator starts an empty one"
+    )]
+    Damaged {
+        /// The file.
         store: String,
         /// What was asked.
         operation: &'static str,
@@ -31,7 +44,7 @@ pub enum Error {
     /// A migration did not go through.
     #[error("the history store {store} was not migrated: {source}")]
     Migrate {
-        /// Host, port and database.
+        /// Where it is.
         store: String,
         /// The driver's word.
         source: sqlx::migrate::MigrateError,
@@ -51,22 +64,34 @@ pub enum Class {
 }
 
 impl Error {
+    /// What the driver says, as what it means.
+    pub(crate) fn of_driver(store: &str, operation: &'static str, source: sqlx::Error) -> Self {
+        let store = store.to_owned();
+        if sqlite_code(&source).is_some_and(|code| matches!(code, SQLITE_CORRUPT | SQLITE_NOTADB)) {
+            return Self::Damaged { store, operation, source };
+        }
+        Self::Sql { store, operation, source }
+    }
+
     /// What it means. Callers keep their data on `Transient` and give the input up on `Invalid`.
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
             Self::Dsn(_) | Self::RunId(_) => Class::Invalid,
-            Self::Timeout { .. } | Self::Migrate { .. } => Class::Transient,
+            Self::Timeout { .. } | Self::Migrate { .. } | Self::Damaged { .. } => Class::Transient,
             Self::Sql { source, .. } => sql_class(source),
         }
     }
 }
 
 /// Only an error that names the data is the data's fault; whatever else it is, the data is kept.
-fn sql_class(error: &sqlx::Error) -> Class {
+pub(crate) fn sql_class(error: &sqlx::Error) -> Class {
     match error {
         sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_) => Class::Invalid,
-        sqlx::Error::Database(e) => e.code().map_or(Class::Transient, |code| sqlstate_class(&code)),
+        sqlx::Error::Database(e) => match sqlite_code(error) {
+            Some(code) => sqlite_class(code),
+            None => e.code().map_or(Class::Transient, |code| sqlstate_class(&code)),
+        },
         // A foreign enum that may grow: all its other variants speak of the connection or of a defect of ours.
         _ => Class::Transient,
     }
@@ -78,9 +103,39 @@ fn sqlstate_class(code: &str) -> Class {
     if of_the_row { Class::Invalid } else { Class::Transient }
 }
 
+const SQLITE_CORRUPT: i32 = 11;
+const SQLITE_TOOBIG: i32 = 18;
+const SQLITE_CONSTRAINT: i32 = 19;
+const SQLITE_MISMATCH: i32 = 20;
+const SQLITE_NOTADB: i32 = 26;
+
+/// SQLite's primary result code, if the error is SQLite's. A full disk (13), a read-only volume (8), a lock (5) and
+/// errors of reading and writing (10, 14) are no fault of the row.
+fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
+    let e = error.as_database_error()?.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
+    sqlx::error::DatabaseError::code(e)?.parse::<i32>().ok().map(|extended| extended & 0xff)
+}
+
+fn sqlite_class(code: i32) -> Class {
+    match code {
+        SQLITE_TOOBIG | SQLITE_CONSTRAINT | SQLITE_MISMATCH => Class::Invalid,
+        _ => Class::Transient,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_codes_that_name_the_data_are_invalid() {
+        for code in [SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH] {
+            assert_eq!(sqlite_class(code), Class::Invalid, "{code}");
+        }
+        for code in [1, 5, 6, 8, 9, 10, 11, 13, 14, 15, 17, 23, 26] {
+            assert_eq!(sqlite_class(code), Class::Transient, "{code}");
+        }
+    }
 
     #[test]
     fn only_errors_that_name_the_data_are_invalid() {

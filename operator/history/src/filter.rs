@@ -48,3 +48,25 @@ pub enum Order {
     /// The oldest first.
     OldestFirst,
 }
+
+/// Narrows by everything: a test prepares what comes of it.
+#[cfg(test)]
+pub(crate) fn filled() -> RunFilter {
+    RunFilter {
+        kind: Some("Workflow".into()),
+        namespaces: Some(vec!["a".into()]),
+        namespace_uids: Some(vec!["u".into()]),
+        name: Some("n".into()),
+        uid: Some("u".into()),
+        phases: vec!["Failed".into()],
+        reason: Some("r".into()),
+        class: Some("Application".into()),
+        trigger: Some("Changed".into()),
+        owner: Some("o".into()),
+        labels: [("l".to_owned(), "v".to_owned())].into(),
+        params: [("p".to_owned(), "v".to_owned()), ("q".to_owned(), "w".to_owned())].into(),
+        from: Some(Time::from_millis(0)),
+        to: Some(Time::from_millis(1)),
+        min_duration: Some(Duration::from_secs(1)),
+    }
+}

@@ -18,12 +18,16 @@
 
 mod clean;
 mod error;
+mod fields;
 mod filter;
 mod flush;
+mod link;
 mod metrics;
 mod model;
+mod paging;
 mod postgres;
 mod refusal;
+mod sqlite;
 mod store;
 mod writer;
 
@@ -32,5 +36,5 @@ pub use filter::{Order, RunFilter};
 pub use hearth_plan::record::{Ack, ObjectKey, RecordBatch};
 pub use metrics::HistoryMetrics;
 pub use model::{Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished};
-pub use store::{Limits, Store, connect, connect_with};
+pub use store::{Limits, Store, connect, connect_with, open, open_with};
 pub use writer::{Pace, QUEUE};

@@ -7,6 +7,7 @@ use crate::flush::Rows;
 use crate::store::Store;
 use hearth_crds::time::Time;
 use hearth_plan::record::Record;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -45,6 +46,15 @@ impl Table {
 }
 
 impl Letter {
+    /// The same for the same row, however often it is refused and with what words.
+    pub fn digest(&self) -> Vec<u8> {
+        let mut hash = Sha256::new();
+        for part in [self.table.as_str(), " ", &self.run_id, " ", &self.content] {
+            hash.update(part);
+        }
+        hash.finalize().to_vec()
+    }
+
     pub fn is_run(&self) -> bool {
         self.table == Table::Runs
     }
@@ -142,7 +152,7 @@ async fn refuse(store: &Store, row: Row, error: &Error, written: &mut Written) -
 
 /// Stores a letter. One that is refused itself is logged whole in its place: nothing else is left to do.
 pub(crate) async fn deliver(store: &Store, letter: &Letter) -> Result<(), Error> {
-    tracing::warn!(table = letter.table.as_str(), run = %letter.run_id, seq = letter.seq, error = %letter.error, "row refused by the history store; kept in hearth.dead_letter");
+    tracing::warn!(table = letter.table.as_str(), run = %letter.run_id, seq = letter.seq, error = %letter.error, "row refused by the history store; kept in dead_letter");
     match store.insert_dead_letter(letter).await {
         Err(e) if e.class() == Class::Transient => Err(e),
         Err(e) => {

@@ -8,10 +8,11 @@ use crate::{
     model::{Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished},
     postgres::Postgres,
     refusal::Letter,
+    sqlite::Sqlite,
     writer::{Pace, Writer},
 };
 use hearth_plan::record::{Ack, RecordBatch};
-use std::{fmt, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -23,7 +24,12 @@ use uuid::Uuid;
 pub enum Store {
     /// PostgreSQL.
     Postgres(Postgres),
+    /// A SQLite file.
+    Sqlite(Sqlite),
 }
+
+/// Open runs of one query; the sweep makes as many as it takes.
+const CHUNK: usize = 1000;
 
 /// How long this side waits, whatever the server does. The server is told to give up a little earlier.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +66,34 @@ pub fn connect_with(dsn: &str, limits: Limits) -> Result<Store, Error> {
     Postgres::new(dsn, limits).map(Store::Postgres)
 }
 
+/// A store in that SQLite file, which is made when it is not there. Nothing is opened yet, so this succeeds while the
+/// volume is away. Must be called within a tokio runtime.
+#[must_use]
+pub fn open(file: &Path) -> Store {
+    open_with(file, Limits::default())
+}
+
+/// The same, with limits of one's own.
+#[must_use]
+pub fn open_with(file: &Path, limits: Limits) -> Store {
+    Store::Sqlite(Sqlite::new(file, limits))
+}
+
 impl Store {
+    /// Which store it is, for people.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "Postgres",
+            Self::Sqlite(_) => "SQLite",
+        }
+    }
+
     /// Brings the schema up to date, once. Two that try at the same time wait for each other.
     pub async fn migrate(&self) -> Result<(), Error> {
         match self {
             Self::Postgres(p) => p.migrate().await,
+            Self::Sqlite(s) => s.migrate().await,
         }
     }
 
@@ -110,6 +139,7 @@ impl Store {
     pub async fn healthy(&self) -> Result<(), Error> {
         match self {
             Self::Postgres(p) => p.healthy().await,
+            Self::Sqlite(s) => s.healthy().await,
         }
     }
 
@@ -123,6 +153,7 @@ impl Store {
     ) -> Result<Page<RunSummary, RunCursor>, Error> {
         match self {
             Self::Postgres(p) => p.list_runs(filter, order, after, limit).await,
+            Self::Sqlite(s) => s.list_runs(filter, order, after, limit).await,
         }
     }
 
@@ -130,6 +161,7 @@ impl Store {
     pub async fn get_run(&self, id: Uuid) -> Result<Option<Run>, Error> {
         match self {
             Self::Postgres(p) => p.get_run(id).await,
+            Self::Sqlite(s) => s.get_run(id).await,
         }
     }
 
@@ -142,6 +174,7 @@ impl Store {
     ) -> Result<Page<Step, StepKey>, Error> {
         match self {
             Self::Postgres(p) => p.list_steps(run, after, limit).await,
+            Self::Sqlite(s) => s.list_steps(run, after, limit).await,
         }
     }
 
@@ -154,6 +187,7 @@ impl Store {
     ) -> Result<Page<Event, EventKey>, Error> {
         match self {
             Self::Postgres(p) => p.list_events(run, after, limit).await,
+            Self::Sqlite(s) => s.list_events(run, after, limit).await,
         }
     }
 
@@ -161,14 +195,25 @@ impl Store {
     pub async fn get_log(&self, run: Uuid, step: &str, item: i32, attempt: Option<i32>) -> Result<Option<Log>, Error> {
         match self {
             Self::Postgres(p) => p.get_log(run, step, item, attempt).await,
+            Self::Sqlite(s) => s.get_log(run, step, item, attempt).await,
         }
     }
 
     /// Runs of a cluster without an end whose rows have not changed for `older_than`. Whoever asks looks at the live
     /// objects and names those that are gone to [`Store::vanish`].
     pub async fn running(&self, cluster: &str, older_than: Duration) -> Result<Vec<Unfinished>, Error> {
-        match self {
-            Self::Postgres(p) => p.running(cluster, older_than).await,
+        let mut all: Vec<Unfinished> = Vec::new();
+        loop {
+            let after = all.last().map_or(Uuid::nil(), |u| u.run_id);
+            let some = match self {
+                Self::Postgres(p) => p.running_after(cluster, older_than, after, CHUNK).await?,
+                Self::Sqlite(s) => s.running_after(cluster, older_than, after, CHUNK).await?,
+            };
+            let full = some.len() == CHUNK;
+            all.extend(some);
+            if !full {
+                return Ok(all);
+            }
         }
     }
 
@@ -176,6 +221,7 @@ impl Store {
     pub async fn vanish(&self, runs: &[Uuid]) -> Result<u64, Error> {
         match self {
             Self::Postgres(p) => p.vanish(runs).await,
+            Self::Sqlite(s) => s.vanish(runs).await,
         }
     }
 
@@ -183,6 +229,7 @@ impl Store {
     pub async fn bury(&self, runs: &[Uuid], reason: &str) -> Result<u64, Error> {
         match self {
             Self::Postgres(p) => p.bury(runs, reason).await,
+            Self::Sqlite(s) => s.bury(runs, reason).await,
         }
     }
 
@@ -190,12 +237,14 @@ impl Store {
     pub(crate) async fn insert(&self, rows: &Rows) -> Result<[u64; 3], Error> {
         match self {
             Self::Postgres(p) => p.insert(rows).await,
+            Self::Sqlite(s) => s.insert(rows).await,
         }
     }
 
     pub(crate) async fn insert_dead_letter(&self, letter: &Letter) -> Result<(), Error> {
         match self {
             Self::Postgres(p) => p.insert_dead_letter(letter).await,
+            Self::Sqlite(s) => s.insert_dead_letter(letter).await,
         }
     }
 }
@@ -205,6 +254,7 @@ impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Postgres(p) => p.fmt(f),
+            Self::Sqlite(s) => s.fmt(f),
         }
     }
 }

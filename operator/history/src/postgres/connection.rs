@@ -11,7 +11,6 @@ use std::{
     sync::{PoisonError, RwLock},
     time::Duration,
 };
-use tokio::sync::{Mutex, MutexGuard};
 
 /// Connections of the API's queries.
 const READERS: u32 = 6;
@@ -26,13 +25,14 @@ enum Use {
 /// Commits are durable when they are answered, whatever the server's default.
 const SETTINGS: &str = "SELECT set_config('search_path', '', false), set_config('TimeZone', 'UTC', false), \
      set_config('statement_timeout', $1, false), set_config('idle_in_transaction_session_timeout', $2, false), \
-     set_config('default_transaction_read_only', $3, false), \
+     set_config('default_transaction_read_only', coalesce($3, current_setting('default_transaction_read_only')), false), \
      set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)";
 
 async fn settle(connection: &mut PgConnection, purpose: Use, limit: Duration) -> Result<(), sqlx::Error> {
     let read_only = match purpose {
-        Use::Reads => "on",
-        Use::Writes => "off",
+        Use::Reads => Some("on"),
+        // Whoever made the database read-only meant it.
+        Use::Writes => None,
     };
     sqlx::query(SETTINGS)
         .bind((limit.as_millis() * 4 / 5).max(1).to_string())
@@ -57,42 +57,6 @@ pub(super) async fn open(
     tokio::time::timeout(connect, opening)
         .await
         .map_err(|_| sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no connection in time")))?
-}
-
-/// The writers' connection, made when it is needed.
-pub(super) struct Link {
-    options: PgConnectOptions,
-    limits: Limits,
-    slot: Mutex<Option<PgConnection>>,
-}
-
-impl Link {
-    pub fn new(options: PgConnectOptions, limits: Limits) -> Self {
-        Self { options, limits, slot: Mutex::new(None) }
-    }
-
-    /// Takes the connection. While it is held nobody else has it; if the holder is cancelled or fails, it is closed.
-    pub async fn hold(&self) -> Result<Held<'_>, sqlx::Error> {
-        let mut slot = self.slot.lock().await;
-        let connection = match slot.take() {
-            Some(connection) => connection,
-            None => open(&self.options, self.limits.connect, self.limits.write).await?,
-        };
-        Ok(Held { connection, slot })
-    }
-}
-
-/// The writers' connection in use.
-pub(super) struct Held<'a> {
-    pub connection: PgConnection,
-    slot: MutexGuard<'a, Option<PgConnection>>,
-}
-
-impl Held<'_> {
-    /// Gives it back for the next one.
-    pub fn keep(mut self) {
-        *self.slot = Some(self.connection);
-    }
 }
 
 /// The readers' pool, which can be made anew.

@@ -4,16 +4,15 @@ use super::{Postgres, stamp::Stamp};
 use crate::{
     clean::borrowed,
     error::Error,
+    fields::{all, summary},
     filter::{Order, RunFilter},
     model::{Page, RunCursor, RunSummary},
+    paging::{page, page_size},
 };
-use sqlx::{QueryBuilder, Row, postgres::PgRow, types::Json};
+use sqlx::{QueryBuilder, types::Json};
 use std::collections::BTreeMap;
 
 type Query = QueryBuilder<sqlx::Postgres>;
-
-/// The most rows of a page.
-const MOST: u32 = 500;
 
 const COLUMNS: &str = "SELECT r.id, r.cluster, r.kind, r.namespace, r.namespace_uid, r.name, r.uid, r.number, r.phase, r.terminal, \
      r.reason, r.message, r.trigger, r.owner, r.started_at, r.finished_at, r.duration_ms, r.minimal FROM hearth.runs r WHERE true";
@@ -29,26 +28,10 @@ impl Postgres {
         let limit = page_size(limit);
         let mut query = statement(filter, order, after, limit);
         let rows = self
-            .read("listing runs", |pool| async move {
-                query.build().fetch_all(&pool).await?.iter().map(summary).collect::<Result<Vec<_>, _>>()
-            })
+            .read("listing runs", |pool| async move { all(&query.build().fetch_all(&pool).await?, summary) })
             .await?;
         Ok(page(rows, limit, RunSummary::cursor))
     }
-}
-
-/// Between 1 and the most.
-pub(super) fn page_size(limit: u32) -> u32 {
-    limit.clamp(1, MOST)
-}
-
-/// Cuts off the one row more that was asked for, which only says that there is a next page.
-pub(super) fn page<T, C>(mut items: Vec<T>, limit: u32, key: impl Fn(&T) -> C) -> Page<T, C> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = if more { items.last().map(key) } else { None };
-    Page { items, next }
 }
 
 /// The statement; what a user gave is only ever a bound value.
@@ -128,27 +111,4 @@ fn place(q: &mut Query, order: Order, after: Option<RunCursor>) {
         q.push(beyond).push_bind(Stamp::from(started_at)).push(", ").push_bind(id).push(")");
     }
     q.push(sorted);
-}
-
-pub(super) fn summary(row: &PgRow) -> Result<RunSummary, sqlx::Error> {
-    Ok(RunSummary {
-        id: row.try_get("id")?,
-        cluster: row.try_get("cluster")?,
-        kind: row.try_get("kind")?,
-        namespace: row.try_get("namespace")?,
-        namespace_uid: row.try_get("namespace_uid")?,
-        name: row.try_get("name")?,
-        uid: row.try_get("uid")?,
-        number: row.try_get("number")?,
-        phase: row.try_get("phase")?,
-        terminal: row.try_get("terminal")?,
-        reason: row.try_get("reason")?,
-        message: row.try_get("message")?,
-        trigger: row.try_get("trigger")?,
-        owner: row.try_get("owner")?,
-        started_at: row.try_get::<Stamp, _>("started_at")?.into(),
-        finished_at: row.try_get::<Option<Stamp>, _>("finished_at")?.map(Into::into),
-        duration_ms: row.try_get("duration_ms")?,
-        minimal: row.try_get("minimal")?,
-    })
 }

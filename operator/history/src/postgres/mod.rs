@@ -8,18 +8,30 @@ mod stamp;
 mod sweep;
 mod write;
 
-use crate::{error::Error, store::Limits};
-use connection::{Held, Link, Readers};
-use sqlx::postgres::{PgConnectOptions, PgPool};
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use crate::{
+    error::Error,
+    fields::{Fields, plain_fields},
+    link::{Held, Link, bounded},
+    store::Limits,
+};
+use connection::{Readers, open};
+use hearth_crds::time::Time;
+use serde_json::Value;
+use sqlx::{
+    PgConnection, Row,
+    postgres::{PgConnectOptions, PgPool, PgRow},
+};
+use stamp::Stamp;
+use std::{fmt, future::Future, sync::Arc};
+use uuid::Uuid;
 
 /// A Postgres database. Writers share one connection, readers a small pool, so that neither can starve the other.
 #[derive(Clone)]
 pub struct Postgres {
-    options: PgConnectOptions,
+    options: Arc<PgConnectOptions>,
     limits: Limits,
     place: Arc<str>,
-    link: Arc<Link>,
+    link: Arc<Link<PgConnection>>,
     readers: Arc<Readers>,
 }
 
@@ -33,25 +45,20 @@ impl Postgres {
         let options = options.application_name("hearth");
         Ok(Self {
             place: place(&options).into(),
-            link: Arc::new(Link::new(options.clone(), limits)),
+            link: Arc::default(),
             readers: Arc::new(Readers::new(options.clone(), limits)),
-            options,
+            options: options.into(),
             limits,
         })
     }
 
-    /// Runs `work`, but no longer than `limit`, whatever the server does.
+    /// An operation of the writers.
     async fn bounded<T>(
         &self,
-        limit: Duration,
         operation: &'static str,
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, Error> {
-        match tokio::time::timeout(limit, work).await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(source)) => Err(Error::Sql { store: self.place.to_string(), operation, source }),
-            Err(_) => Err(Error::Timeout { store: self.place.to_string(), operation, limit }),
-        }
+        bounded(&self.place, self.limits.write, operation, work).await
     }
 
     /// A query of the API. After one that got no answer the pool is made anew: its connections are not to be trusted.
@@ -61,7 +68,7 @@ impl Postgres {
         query: impl FnOnce(PgPool) -> F,
     ) -> Result<T, Error> {
         let pool = self.readers.pool();
-        let answer = self.bounded(self.limits.read, operation, query(pool.clone())).await;
+        let answer = bounded(&self.place, self.limits.read, operation, query(pool.clone())).await;
         match answer {
             Err(Error::Sql { source: sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed, store, .. }) => {
                 self.readers.renew(&pool);
@@ -75,19 +82,39 @@ impl Postgres {
         }
     }
 
-    /// The writers' connection. It is dropped unless it is kept at the end, so a broken one is never used twice.
-    async fn hold(&self) -> Result<Held<'_>, sqlx::Error> {
-        self.link.hold().await
+    /// The writers' connection.
+    async fn hold(&self) -> Result<Held<'_, PgConnection>, sqlx::Error> {
+        self.link.hold(|| open(&self.options, self.limits.connect, self.limits.write)).await
     }
 
     pub(crate) async fn healthy(&self) -> Result<(), Error> {
-        self.bounded(self.limits.read, "probe", async {
+        bounded(&self.place, self.limits.read, "probe", async {
             let mut held = self.hold().await?;
             sqlx::query(HEALTHY).execute(&mut held.connection).await?;
             held.keep();
             Ok(())
         })
         .await
+    }
+}
+
+impl Fields for PgRow {
+    plain_fields!();
+
+    fn id(&self, column: &str) -> Result<Uuid, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn time(&self, column: &str) -> Result<Time, sqlx::Error> {
+        self.try_get::<Stamp, _>(column).map(Into::into)
+    }
+
+    fn time_opt(&self, column: &str) -> Result<Option<Time>, sqlx::Error> {
+        Ok(self.try_get::<Option<Stamp>, _>(column)?.map(Into::into))
+    }
+
+    fn json(&self, column: &str) -> Result<Value, sqlx::Error> {
+        self.try_get(column)
     }
 }
 

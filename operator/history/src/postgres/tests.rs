@@ -2,7 +2,7 @@
 
 use super::{Postgres, STATEMENTS, list::statement};
 use crate::{
-    filter::{Order, RunFilter},
+    filter::{Order, RunFilter, filled},
     model::RunCursor,
     store::Limits,
 };
@@ -10,26 +10,6 @@ use hearth_crds::time::Time;
 use sqlx::{Connection, Executor, PgConnection, SqlSafeStr, postgres::PgConnectOptions};
 use std::time::Duration;
 use uuid::Uuid;
-
-fn filled() -> RunFilter {
-    RunFilter {
-        kind: Some("Workflow".into()),
-        namespaces: Some(vec!["a".into()]),
-        namespace_uids: Some(vec!["u".into()]),
-        name: Some("n".into()),
-        uid: Some("u".into()),
-        phases: vec!["Failed".into()],
-        reason: Some("r".into()),
-        class: Some("Application".into()),
-        trigger: Some("Changed".into()),
-        owner: Some("o".into()),
-        labels: [("l".to_owned(), "v".to_owned())].into(),
-        params: [("p".to_owned(), "v".to_owned()), ("q".to_owned(), "w".to_owned())].into(),
-        from: Some(Time::from_millis(0)),
-        to: Some(Time::from_millis(1)),
-        min_duration: Some(Duration::from_secs(1)),
-    }
-}
 
 #[tokio::test]
 async fn every_statement_prepares() {
@@ -40,7 +20,7 @@ async fn every_statement_prepares() {
     let name = format!("hearth_prepare_{}", Uuid::new_v4().simple());
     admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"))).await.unwrap();
     let mut store = Postgres::new(&dsn, Limits::default()).unwrap();
-    store.options = store.options.database(&name);
+    store.options = options.database(&name).into();
     store.migrate().await.unwrap();
     let mut connection =
         super::connection::open(&store.options, Duration::from_secs(10), Duration::from_secs(10)).await.unwrap();

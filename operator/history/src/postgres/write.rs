@@ -19,7 +19,7 @@ const CHUNK: usize = 1000;
 
 impl Postgres {
     pub(crate) async fn insert(&self, rows: &Rows) -> Result<[u64; 3], Error> {
-        self.bounded(self.limits.write, "writing rows", async {
+        self.bounded("writing rows", async {
             let mut held = self.hold().await?;
             let mut transaction = held.connection.begin().await?;
             let result = insert_all(&mut transaction, rows).await;
@@ -34,7 +34,7 @@ impl Postgres {
     }
 
     pub(crate) async fn insert_dead_letter(&self, letter: &Letter) -> Result<(), Error> {
-        self.bounded(self.limits.write, "writing a dead letter", async {
+        self.bounded("writing a dead letter", async {
             let mut held = self.hold().await?;
             let result = sqlx::query(INSERT_DEAD_LETTER)
                 .bind(letter.table.as_str())
@@ -42,6 +42,7 @@ impl Postgres {
                 .bind(letter.seq)
                 .bind(&letter.error)
                 .bind(&letter.content)
+                .bind(letter.digest())
                 .execute(&mut held.connection)
                 .await;
             held.keep();

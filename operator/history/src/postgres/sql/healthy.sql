@@ -1,1 +1,1 @@
-SELECT count(*) FROM hearth.runs WHERE false
+SELECT FROM hearth.runs WHERE false FOR UPDATE

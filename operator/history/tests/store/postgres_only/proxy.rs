@@ -35,7 +35,7 @@ impl Proxy {
     pub async fn to(db: &Db) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mut url = db.options.clone().host("127.0.0.1").port(port).to_url_lossy();
+        let mut url = db.options().clone().host("127.0.0.1").port(port).to_url_lossy();
         // A socket of the real server must not win over the proxy's port.
         let pairs: Vec<(String, String)> =
             url.query_pairs().filter(|(k, _)| k != "host").map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
@@ -59,11 +59,13 @@ async fn listen(listener: TcpListener, db: Db, state: Arc<watch::Sender<Wire>>) 
         }
         let db = db.clone();
         tokio::spawn(async move {
-            match db.options.get_socket() {
+            match db.options().get_socket() {
                 Some(folder) => {
                     join(
                         client,
-                        UnixStream::connect(folder.join(format!(".s.PGSQL.{}", db.options.get_port()))).await.unwrap(),
+                        UnixStream::connect(folder.join(format!(".s.PGSQL.{}", db.options().get_port())))
+                            .await
+                            .unwrap(),
                         wire,
                     )
                     .await
@@ -71,7 +73,7 @@ async fn listen(listener: TcpListener, db: Db, state: Arc<watch::Sender<Wire>>) 
                 None => {
                     join(
                         client,
-                        TcpStream::connect((db.options.get_host(), db.options.get_port())).await.unwrap(),
+                        TcpStream::connect((db.options().get_host(), db.options().get_port())).await.unwrap(),
                         wire,
                     )
                     .await

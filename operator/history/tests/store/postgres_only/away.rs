@@ -1,8 +1,8 @@
 //! The store is not there, not ready, hangs or comes back; and what is acknowledged when.
 
 use crate::{
-    harness::{Db, quick, short, start, start_with, until, with_db, with_empty},
-    proxy::{Proxy, Wire},
+    harness::{Db, quick, short, start, start_with, until, with_postgres},
+    postgres_only::proxy::{Proxy, Wire},
     rows::{run, run_batch},
 };
 use hearth_history::{Class, Error, Order, RunFilter, connect_with};
@@ -23,29 +23,8 @@ fn soon(began: Instant) {
 }
 
 #[tokio::test]
-async fn batches_wait_for_the_schema() {
-    with_empty(|db| async move {
-        let store = db.store();
-        let mut w = start(&store);
-        let id = Uuid::now_v7();
-        w.send(run_batch(run(id, 1, "Succeeded")));
-        until("the writer tries and fails", || async {
-            w.metrics().contains("hearth_history_failures_total{class=\"transient\"}")
-        })
-        .await;
-        assert!(!*w.up.borrow());
-        assert_eq!(w.acks.try_recv(), Err(TryRecvError::Empty));
-        store.spawn_migrations().await.unwrap();
-        assert_eq!(w.ack().await.run_id, id.to_string());
-        w.wait_up(true).await;
-        assert!(w.metrics().contains("hearth_history_up 1"));
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn killed_backends_lose_nothing() {
-    with_db(|db| async move {
+    with_postgres(|db| async move {
         let mut w = start(&db.store());
         for n in 0..5 {
             let id = Uuid::now_v7();
@@ -61,7 +40,7 @@ async fn killed_backends_lose_nothing() {
 
 #[tokio::test]
 async fn away_and_back_loses_nothing_and_a_full_queue_says_so() {
-    with_db(|db| async move {
+    with_postgres(|db| async move {
         let proxy = Proxy::to(&db).await;
         let mut w = start_with(&connect_with(&proxy.dsn, short()).unwrap(), quick(), 8);
         w.wait_up(true).await;
@@ -96,7 +75,7 @@ async fn away_and_back_loses_nothing_and_a_full_queue_says_so() {
 
 #[tokio::test]
 async fn a_hung_store_costs_its_limit_and_no_more() {
-    with_db(|db| async move {
+    with_postgres(|db| async move {
         let proxy = Proxy::to(&db).await;
         let store = connect_with(&proxy.dsn, short()).unwrap();
         let mut w = start(&store);
@@ -126,11 +105,11 @@ async fn a_hung_store_costs_its_limit_and_no_more() {
 
 #[tokio::test]
 async fn a_locked_table_is_waited_for_without_blocking_for_ever() {
-    with_db(|db| async move {
-        let store = connect_with(&db.dsn, short()).unwrap();
+    with_postgres(|db| async move {
+        let store = connect_with(db.dsn(), short()).unwrap();
         let mut w = start(&store);
         w.wait_up(true).await;
-        let mut other = PgConnection::connect_with(&db.options).await.unwrap();
+        let mut other = PgConnection::connect_with(db.options()).await.unwrap();
         let mut lock = other.begin().await.unwrap();
         lock.execute("LOCK TABLE hearth.runs IN ACCESS EXCLUSIVE MODE").await.unwrap();
         let id = Uuid::now_v7();
@@ -151,7 +130,7 @@ async fn a_locked_table_is_waited_for_without_blocking_for_ever() {
 
 #[tokio::test]
 async fn an_ack_comes_after_the_commit_only() {
-    with_db(|db| async move {
+    with_postgres(|db| async move {
         let mut w = start(&db.store());
         w.wait_up(true).await;
         let id = Uuid::now_v7();
@@ -159,8 +138,8 @@ async fn an_ack_comes_after_the_commit_only() {
         let setup = "CREATE TABLE public.gate (); \
              CREATE FUNCTION public.at_commit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN LOCK TABLE public.gate IN SHARE MODE; RETURN NULL; END'; \
              CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON hearth.runs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.at_commit()";
-        db.sql.execute(setup).await.unwrap();
-        let mut other = PgConnection::connect_with(&db.options).await.unwrap();
+        db.sql().execute(setup).await.unwrap();
+        let mut other = PgConnection::connect_with(db.options()).await.unwrap();
         let mut lock = other.begin().await.unwrap();
         lock.execute("LOCK TABLE public.gate IN ACCESS EXCLUSIVE MODE").await.unwrap();
         w.send(run_batch(run(id, 1, "Succeeded")));
@@ -175,21 +154,8 @@ async fn an_ack_comes_after_the_commit_only() {
 }
 
 #[tokio::test]
-async fn the_last_flush_is_stored_before_the_writer_ends() {
-    with_db(|db| async move {
-        let w = start(&db.store());
-        for _ in 0..50 {
-            w.send(run_batch(run(Uuid::now_v7(), 1, "Running")));
-        }
-        w.finish().await;
-        assert_eq!(db.count("SELECT count(*) FROM hearth.runs").await, 50);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_writer_without_senders_and_without_a_store_ends() {
-    with_db(|db| async move {
+    with_postgres(|db| async move {
         let proxy = Proxy::to(&db).await;
         let mut w = start(&connect_with(&proxy.dsn, short()).unwrap());
         w.wait_up(true).await;
@@ -199,14 +165,4 @@ async fn a_writer_without_senders_and_without_a_store_ends() {
         assert_eq!(db.count("SELECT count(*) FROM hearth.runs").await, 0);
     })
     .await;
-}
-
-#[tokio::test]
-async fn a_store_that_was_never_there_is_made_without_it() {
-    let store = connect_with("postgres://nobody:hidden@127.0.0.1:1/none", short()).unwrap();
-    let error = store.migrate().await.unwrap_err();
-    assert_eq!(error.class(), Class::Transient);
-    let text = error.to_string();
-    assert!(text.contains("127.0.0.1:1") && !text.contains("hidden"), "{text}");
-    assert_eq!(store.healthy().await.unwrap_err().class(), Class::Transient);
 }

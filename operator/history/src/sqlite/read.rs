@@ -1,0 +1,89 @@
+//! One run and what belongs to it.
+
+use super::Sqlite;
+use crate::{
+    clean::borrowed,
+    error::Error,
+    fields::{all, event, log, run, step},
+    model::{Event, EventKey, Log, Page, Run, Step, StepKey},
+    paging::{page, page_size},
+};
+use uuid::Uuid;
+
+pub(super) const GET_RUN: &str = include_str!("sql/get_run.sql");
+pub(super) const LIST_STEPS: &str = include_str!("sql/list_steps.sql");
+pub(super) const LIST_EVENTS: &str = include_str!("sql/list_events.sql");
+pub(super) const GET_LOG: &str = include_str!("sql/get_log.sql");
+
+/// Sorts after every time: what `list_steps` puts in the place of none.
+const NEVER: &str = "never";
+
+impl Sqlite {
+    pub(crate) async fn get_run(&self, id: Uuid) -> Result<Option<Run>, Error> {
+        let query = sqlx::query(GET_RUN).bind(id.to_string());
+        self.read("reading a run", |mut connection| async move {
+            query.fetch_optional(&mut *connection).await?.as_ref().map(run).transpose()
+        })
+        .await
+    }
+
+    pub(crate) async fn list_steps(
+        &self,
+        run: Uuid,
+        after: Option<&StepKey>,
+        limit: u32,
+    ) -> Result<Page<Step, StepKey>, Error> {
+        let limit = page_size(limit);
+        let at = after.map_or(String::new(), |k| k.started_at.map_or(NEVER.to_owned(), |at| at.to_string()));
+        let query = sqlx::query(LIST_STEPS)
+            .bind(run.to_string())
+            .bind(at)
+            .bind(after.map_or("".into(), |k| borrowed(&k.step)).into_owned())
+            .bind(after.map_or(i32::MIN, |k| k.item))
+            .bind(after.map_or(i32::MIN, |k| k.attempt))
+            .bind(i64::from(limit) + 1);
+        let rows = self
+            .read("reading the steps of a run", |mut connection| async move {
+                all(&query.fetch_all(&mut *connection).await?, step)
+            })
+            .await?;
+        Ok(page(rows, limit, Step::key))
+    }
+
+    pub(crate) async fn list_events(
+        &self,
+        run: Uuid,
+        after: Option<&EventKey>,
+        limit: u32,
+    ) -> Result<Page<Event, EventKey>, Error> {
+        let limit = page_size(limit);
+        let query = sqlx::query(LIST_EVENTS)
+            .bind(run.to_string())
+            .bind(after.map_or(String::new(), |k| k.at.to_string()))
+            .bind(after.map_or(i64::MIN, |k| k.seq))
+            .bind(after.map_or("".into(), |k| borrowed(&k.subject)).into_owned())
+            .bind(after.map_or("".into(), |k| borrowed(&k.transition)).into_owned())
+            .bind(i64::from(limit) + 1);
+        let rows = self
+            .read("reading the events of a run", |mut connection| async move {
+                all(&query.fetch_all(&mut *connection).await?, event)
+            })
+            .await?;
+        Ok(page(rows, limit, Event::key))
+    }
+
+    pub(crate) async fn get_log(
+        &self,
+        run: Uuid,
+        step: &str,
+        item: i32,
+        attempt: Option<i32>,
+    ) -> Result<Option<Log>, Error> {
+        let query =
+            sqlx::query(GET_LOG).bind(run.to_string()).bind(borrowed(step).into_owned()).bind(item).bind(attempt);
+        self.read("reading a log", |mut connection| async move {
+            query.fetch_optional(&mut *connection).await?.as_ref().map(log).transpose()
+        })
+        .await
+    }
+}

@@ -1,0 +1,8 @@
+//! What every back end does alike. A case gets a database of its own.
+
+pub mod ordering;
+pub mod queries;
+pub mod refusal;
+pub mod schema;
+pub mod sweep;
+pub mod writing;

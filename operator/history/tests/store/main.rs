@@ -1,0 +1,114 @@
+//! How the store behaves: one suite of cases, run on Postgres and on SQLite, and what only one of them has.
+//!
+//! `HEARTH_TEST_POSTGRES` is the DSN of a server in which databases may be made; each test makes its own and drops it.
+//! Without it those tests fail: a store that nobody tried is not tested.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panic"
+)]
+
+mod cases;
+mod harness;
+mod postgres_only;
+mod rows;
+mod sqlite_only;
+
+/// Makes each case a test of each back end, as `postgres::FILE::CASE` and `sqlite::FILE::CASE`. A case that stands in
+/// no list is dead code, which the compiler says.
+macro_rules! suite {
+    (empty { $($empty:tt)* } migrated { $($migrated:tt)* }) => {
+        mod postgres {
+            suite!(@files with_empty_postgres $($empty)*);
+            suite!(@files with_postgres $($migrated)*);
+        }
+        mod sqlite {
+            suite!(@files with_empty_sqlite $($empty)*);
+            suite!(@files with_sqlite $($migrated)*);
+        }
+    };
+    (@files $with:ident $($file:ident { $($case:ident,)* })*) => {
+        $(mod $file {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::harness::$with(crate::cases::$file::$case).await;
+            })*
+        })*
+    };
+}
+
+suite! {
+    empty {
+        schema {
+            migrating_twice_and_at_once_is_harmless,
+            without_the_schema_the_store_is_not_healthy,
+            batches_wait_for_the_schema,
+            workflow_runs_speaks_the_words_of_the_contract,
+        }
+    }
+    migrated {
+        ordering {
+            a_late_row_changes_nothing,
+            a_repeated_final_batch_is_acknowledged_again_and_writes_nothing,
+            terminal_is_terminal,
+            an_event_is_kept_as_it_was_first,
+            attempts_and_items_are_rows_of_their_own,
+            a_batch_larger_than_a_flush_is_stored_whole,
+            any_order_in_any_flush_ends_alike,
+        }
+        queries {
+            paging_is_exact_under_equal_times,
+            new_runs_do_not_move_a_page,
+            a_page_has_between_one_and_five_hundred_rows,
+            each_filter_narrows,
+            a_run_is_read_back_whole,
+            steps_come_in_the_order_of_their_start,
+            events_come_in_the_order_of_time_and_seq,
+            a_log_is_that_of_the_attempt_or_of_the_last_that_has_one,
+        }
+        refusal {
+            a_bad_row_is_found_among_many_and_the_rest_goes_on,
+            a_refused_run_is_stored_in_minimal_form_and_that_is_its_ack,
+            every_way_a_run_row_can_be_bad_ends_in_a_row,
+            a_run_id_that_is_none_ends_as_a_letter_with_an_ack,
+            the_same_bad_row_again_counts_up,
+            odd_text_is_stored_and_read_back,
+            json_of_any_shape_is_stored,
+        }
+        sweep {
+            only_open_runs_of_the_cluster_that_rest_long_enough_are_listed,
+            the_list_of_open_runs_has_no_end_of_page,
+            vanished_gives_way_once_to_a_true_end,
+            under_a_tombstone_rows_are_dropped_and_acknowledged,
+        }
+        writing {
+            the_last_flush_is_stored_before_the_writer_ends,
+            a_locked_store_is_waited_for_without_blocking_for_ever,
+            a_store_that_was_never_there_is_made_without_it,
+        }
+    }
+}
+
+/// By what the test binary itself lists, so that no case is left out on one side by whatever means.
+#[test]
+fn both_back_ends_run_the_same_cases() {
+    let listed = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--list", "--format=terse"])
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let of = |back_end: &str| -> Vec<String> {
+        listed
+            .lines()
+            .filter_map(|line| line.strip_prefix(back_end)?.strip_suffix(": test").map(str::to_owned))
+            .collect()
+    };
+    let (postgres, sqlite) = (of("postgres::"), of("sqlite::"));
+    println!("{} cases on each back end", postgres.len());
+    assert_eq!(postgres.len(), sqlite.len());
+    assert_eq!(postgres, sqlite);
+    assert!(postgres.len() >= 30, "only {} cases", postgres.len());
+}
