@@ -23,6 +23,32 @@ app.kubernetes.io/component: operator
 {{- end -}}
 {{- end }}
 
+{{/* Not empty when history is in a SQLite file on a volume. */}}
+{{- define "hearth.file" -}}
+{{- if not .Values.database.existingSecret }}/var/lib/hearth/history.db{{ end -}}
+{{- end }}
+
+{{/* The claim of that volume. */}}
+{{- define "hearth.claim" -}}
+{{ .Values.persistence.existingClaim | default "hearth-history" }}
+{{- end }}
+
+{{/* Where the operator's pods go: replicas keep apart from each other if they can. */}}
+{{- define "hearth.affinity" -}}
+{{- $apart := dict "podAntiAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" (list (dict
+      "weight" 100
+      "podAffinityTerm" (dict
+        "topologyKey" "kubernetes.io/hostname"
+        "labelSelector" (dict "matchLabels" (include "hearth.selector" . | fromYaml)))))) }}
+{{- $affinity := deepCopy .Values.affinity }}
+{{- if eq .Values.mode "ha" }}
+{{- $affinity = merge $affinity $apart }}
+{{- end }}
+{{- with $affinity }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
 {{/* A container that may do nothing on its node. */}}
 {{- define "hearth.containerSecurity" -}}
 allowPrivilegeEscalation: false

@@ -1,13 +1,14 @@
 //! The flags and the environment: nothing else in the operator reads them.
 
 use crate::uninstall::Uninstall;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use hearth_crds::duration::DurationText;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The Hearth operator.
 #[derive(Debug, Parser)]
 #[command(name = "hearth", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(group = ArgGroup::new("store").required(true).multiple(false))]
 pub struct Cli {
     /// Something else than running the operator.
     #[command(subcommand)]
@@ -33,12 +34,15 @@ pub struct RunArgs {
     /// Name of this process in the Lease.
     #[arg(long, env = "POD_NAME", default_value_t = format!("hearth-{}", std::process::id()))]
     pub identity: String,
-    /// Postgres: postgres://user:password@host:port/database.
-    #[arg(long, env = "HEARTH_DATABASE_URL", hide_env_values = true, required_unless_present = "database_url_file")]
+    /// History in Postgres: postgres://user:password@host:port/database.
+    #[arg(long, env = "HEARTH_DATABASE_URL", hide_env_values = true, group = "store")]
     pub database_url: Option<String>,
     /// File that holds the database URL, instead of the environment.
-    #[arg(long, conflicts_with = "database_url")]
+    #[arg(long, group = "store")]
     pub database_url_file: Option<PathBuf>,
+    /// History in this SQLite file, which is made when it is not there. For one replica.
+    #[arg(long, group = "store")]
+    pub history_file: Option<PathBuf>,
     /// Where the API listens, with TLS.
     #[arg(long, default_value = "0.0.0.0:8443")]
     pub api_addr: SocketAddr,
@@ -152,9 +156,20 @@ mod tests {
     }
 
     #[test]
+    fn one_place_for_history_is_enough() {
+        for good in ["--database-url=x", "--database-url-file=x", "--history-file=x"] {
+            parse(&[good]).unwrap();
+        }
+    }
+
+    #[test]
     fn what_cannot_work_is_refused() {
         for bad in [
-            &["--database-url=x", "--history-on-delete=Release"][..],
+            &[][..],
+            &["--database-url=x", "--history-file=y"],
+            &["--database-url=x", "--database-url-file=y"],
+            &["--database-url-file=x", "--history-file=y"],
+            &["--database-url=x", "--history-on-delete=Release"],
             &["--database-url=x", "--run-as=-1"],
             &["--database-url=x", "--run-as=root"],
             &["--database-url=x", "--lease-duration=soon"],

@@ -15,7 +15,7 @@ use hearth_driver::{
     DriverMetrics, Settings, Shared,
     lease::{Elector, Ended, LeaseSettings},
 };
-use hearth_history::HistoryMetrics;
+use hearth_history::{HistoryMetrics, Store};
 use hearth_plan::{kind::OnDelete, workflow::WorkflowKind};
 use kube::{Client, Config};
 use prometheus_client::registry::Registry;
@@ -23,6 +23,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
+    time::MissedTickBehavior,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -30,6 +31,8 @@ use tracing_subscriber::EnvFilter;
 const PASSES_END: Duration = Duration::from_secs(10);
 /// How long the last rows may take.
 const ROWS_END: Duration = Duration::from_secs(10);
+/// How often a replica that waits for its turn looks at the store.
+const STORE_WATCH: Duration = Duration::from_secs(10);
 
 /// The kinds, one line each.
 fn controllers(shared: &Arc<Shared>, stop: &watch::Receiver<bool>) -> Vec<BoxFuture<'static, ()>> {
@@ -79,7 +82,7 @@ async fn run(args: RunArgs) -> Result<()> {
     #[cfg(feature = "failpoints")]
     arm()?;
     let client = client().await?;
-    let store = hearth_history::connect(&dsn(&args)?)?;
+    let store = store(&args)?;
     let health = Health::new();
     let mut registry = Registry::default();
     let (driver_metrics, history_metrics) = (DriverMetrics::default(), HistoryMetrics::register(&mut registry));
@@ -106,6 +109,8 @@ async fn run(args: RunArgs) -> Result<()> {
         api_metrics,
         stopped(stopping.clone()),
     ));
+    // Each replica sees to the schema that it reads; they wait for each other.
+    let migrations = store.spawn_migrations();
     health.set("leader", PartState::Standby);
     health.set_ready(true);
     let lead = lead(&args, client, store, health, driver_metrics, history_metrics, stopping);
@@ -122,6 +127,7 @@ async fn run(args: RunArgs) -> Result<()> {
     tracing::info!("stopping");
     stop.send_replace(true);
     lead.await?;
+    migrations.abort();
     tracing::info!("stopped");
     Ok(())
 }
@@ -130,13 +136,12 @@ async fn run(args: RunArgs) -> Result<()> {
 async fn lead(
     args: &RunArgs,
     client: Client,
-    store: hearth_history::Store,
+    store: Store,
     health: Health,
     metrics: DriverMetrics,
     history_metrics: HistoryMetrics,
     stop: watch::Receiver<bool>,
 ) -> Result<()> {
-    let settings = settings(args);
     let lease = LeaseSettings {
         namespace: args.namespace.clone(),
         name: "hearth-operator".to_owned(),
@@ -148,6 +153,7 @@ async fn lead(
     let leadership = elector.leadership();
     tokio::select! {
         () = elector.acquire() => {}
+        () = watch_store(&store, &health) => {}
         () = stopped(stop.clone()) => return Ok(()),
     }
     tracing::info!(identity = args.identity, "leading");
@@ -158,7 +164,7 @@ async fn lead(
     let (ack_sender, acks) = mpsc::channel(hearth_history::QUEUE);
     let (up_sender, up) = watch::channel(true);
     let _following = health.follow("history", up.clone());
-    let migrations = store.spawn_migrations();
+    let settings = settings(args, &store);
     let mut writer = store.spawn_writer(batches, ack_sender, up_sender, history_metrics);
     let work = async {
         let shared = Shared::connect(client, settings, leadership, records, up, metrics).await?;
@@ -181,7 +187,6 @@ async fn lead(
         ended = &mut keep => return Err(lost(ended?)),
         ended = &mut writer => anyhow::bail!("the writer ended: {ended:?}"),
     }
-    migrations.abort();
     // All senders are gone: the writer stores what it has, and ends.
     if tokio::time::timeout(ROWS_END, &mut writer).await.is_err() {
         tracing::warn!("the last rows were not stored in time; they are derived again from the objects");
@@ -198,7 +203,7 @@ fn lost(ended: Ended) -> anyhow::Error {
     }
 }
 
-fn settings(args: &RunArgs) -> Settings {
+fn settings(args: &RunArgs, store: &Store) -> Settings {
     Settings {
         request_timeout: args.request_timeout,
         lease_duration: args.lease_duration,
@@ -207,19 +212,33 @@ fn settings(args: &RunArgs) -> Settings {
             OnDeletePolicy::Hold => OnDelete::Hold,
             OnDeletePolicy::Release => OnDelete::Release(args.history_release_after.unwrap_or_default()),
         },
-        store_name: "Postgres".to_owned(),
+        store_name: store.name().to_owned(),
         concurrency: args.concurrency,
         posts: 16,
     }
 }
 
-fn dsn(args: &RunArgs) -> Result<String> {
-    match (&args.database_url_file, &args.database_url) {
-        (Some(file), _) => {
-            Ok(std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?.trim().to_owned())
+/// The one place for history that the flags name.
+fn store(args: &RunArgs) -> Result<Store> {
+    let url = match (&args.database_url_file, &args.database_url, &args.history_file) {
+        (Some(file), _, _) => std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?,
+        (None, Some(url), _) => url.clone(),
+        (None, None, Some(file)) => return Ok(hearth_history::open(file)),
+        (None, None, None) => {
+            anyhow::bail!("no place for history: give HEARTH_DATABASE_URL, --database-url-file or --history-file")
         }
-        (None, Some(url)) => Ok(url.trim().to_owned()),
-        (None, None) => anyhow::bail!("no database: give HEARTH_DATABASE_URL or --database-url-file"),
+    };
+    Ok(hearth_history::connect(url.trim())?)
+}
+
+/// Says how the store is while another replica leads, whose writer says it for that one. Has no end.
+async fn watch_store(store: &Store, health: &Health) {
+    let mut tick = tokio::time::interval(STORE_WATCH);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let state = if store.healthy().await.is_ok() { PartState::Up } else { PartState::Away };
+        health.set("history", state);
     }
 }
 

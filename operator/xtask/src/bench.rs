@@ -120,9 +120,10 @@ impl Drop for InCluster<'_> {
     }
 }
 
-/// The documents of a manifest that are no Deployment.
+/// The documents of a manifest that are neither the Deployment nor its volume.
 fn without_deployment(manifest: &str) -> String {
-    let parts = manifest.split("\n---\n").filter(|part| !part.lines().any(|line| line == "kind: Deployment"));
+    let kept = |line: &str| !matches!(line, "kind: Deployment" | "kind: PersistentVolumeClaim");
+    let parts = manifest.split("\n---\n").filter(|part| part.lines().all(kept));
     parts.collect::<Vec<_>>().join("\n---\n")
 }
 
@@ -134,7 +135,12 @@ mod tests {
     fn all_but_the_deployment_is_applied() {
         let manifest = std::fs::read_to_string(repo::root().join("manifests/install.yaml")).unwrap();
         let kept = without_deployment(&manifest);
-        assert!(!kept.contains("kind: Deployment"));
+        for kind in ["Deployment", "PersistentVolumeClaim"] {
+            assert!(
+                manifest.contains(&format!("kind: {kind}\n")) && !kept.contains(&format!("kind: {kind}\n")),
+                "{kind}"
+            );
+        }
         for kind in ["CustomResourceDefinition", "ClusterRole", "ServiceAccount", "RoleBinding"] {
             assert!(kept.contains(&format!("kind: {kind}\n")), "{kind}");
         }

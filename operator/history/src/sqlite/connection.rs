@@ -28,6 +28,8 @@ fn options(file: &Path, limit: Duration) -> SqliteConnectOptions {
         .pragma("cache_size", "-32768")
         .pragma("journal_size_limit", "67108864")
         .pragma("trusted_schema", "OFF")
+        // The container has no other place to write to.
+        .pragma("temp_store", "MEMORY")
         .disable_statement_logging()
 }
 

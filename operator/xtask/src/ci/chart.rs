@@ -10,7 +10,25 @@ use std::{path::Path, process::Command};
 
 /// Values (as YAML) that must be accepted, and a text that the rendered objects must hold.
 const ACCEPTED: &[(&str, &str)] = &[
+    ("{}", "--history-file=/var/lib/hearth/history.db"),
+    ("{}", "storage: 8Gi"),
+    ("{}", "fsGroup: 65532"),
+    ("{}", "helm.sh/resource-policy: keep"),
+    ("mode: single", "type: Recreate"),
+    (
+        "persistence: {size: 20Gi, storageClass: fast, accessModes: [ReadWriteOncePod], keep: false}",
+        "storageClassName: fast",
+    ),
+    ("persistence: {existingClaim: mine}", "persistentVolumeClaim: {claimName: mine}"),
     ("database: {existingSecret: db}", "HEARTH_DATABASE_URL"),
+    ("{mode: ha, replicas: 2, database: {existingSecret: db}}", "kind: PodDisruptionBudget"),
+    ("{mode: ha, replicas: 3, database: {existingSecret: db}}", "replicas: 3"),
+    ("{mode: ha, replicas: 2, database: {existingSecret: db}}", "type: RollingUpdate"),
+    ("{mode: ha, replicas: 2, database: {existingSecret: db}}", "topologyKey: kubernetes.io/hostname"),
+    (
+        "{mode: ha, replicas: 2, database: {existingSecret: db}, affinity: {nodeAffinity: {x: y}}}",
+        "topologyKey: kubernetes.io/hostname",
+    ),
     ("database: {existingSecret: db, key: dsn}", "key: dsn"),
     ("{database: {existingSecret: db}, mode: single}", "replicas: 1"),
     ("{database: {existingSecret: db}, image: {tag: v9}}", "hearth.dev/hearth:v9"),
@@ -52,9 +70,15 @@ const ACCEPTED: &[(&str, &str)] = &[
 
 /// Values that must be refused, and what the refusal must speak of.
 const REFUSED: &[(&str, &str)] = &[
-    ("{}", "existingSecret"),
-    ("database: {existingSecret: ''}", "existingSecret"),
-    ("{database: {existingSecret: db}, mode: ha}", "mode"),
+    ("mode: ha", "existingSecret"),
+    ("{mode: ha, replicas: 2}", "existingSecret"),
+    ("{mode: ha, database: {existingSecret: db}}", "replicas"),
+    ("{mode: single, replicas: 2, database: {existingSecret: db}}", "replicas"),
+    ("replicas: 2", "replicas"),
+    ("mode: double", "mode"),
+    ("persistence: {size: large}", "size"),
+    ("persistence: {accessModes: [ReadWriteMany]}", "accessModes"),
+    ("persistence: {storage: 8Gi}", "storage"),
     ("{database: {existingSecret: db}, replicas: 3}", "replicas"),
     ("{database: {existingSecret: db, url: 'postgres://x'}}", "url"),
     ("{database: {existingSecret: db}, image: {name: x}}", "name"),
@@ -78,13 +102,10 @@ const REFUSED: &[(&str, &str)] = &[
 /// Runs all checks of the chart.
 pub fn check() -> Result<()> {
     let folder = TempDir::new("hearth-values")?;
-    tools::run(Command::new(tools::helm()?).current_dir(repo::root()).args([
-        "lint",
-        "--strict",
-        "charts/hearth",
-        "--set",
-        "database.existingSecret=db",
-    ]))?;
+    for mode in [&[][..], &["--set", "mode=ha,replicas=2,database.existingSecret=db"]] {
+        let mut lint = Command::new(tools::helm()?);
+        tools::run(lint.current_dir(repo::root()).args(["lint", "--strict", "charts/hearth"]).args(mode))?;
+    }
     for (values, expected) in ACCEPTED {
         let (accepted, said) = render(folder.path(), values)?;
         ensure!(accepted, "the chart refuses {values}:\n{said}");
@@ -96,8 +117,28 @@ pub fn check() -> Result<()> {
         ensure!(!accepted, "the chart accepts {values}");
         ensure!(said.contains(expected), "the refusal of {values} does not speak of {expected}:\n{said}");
     }
+    modes(folder.path())?;
     closed()?;
     println!("{} sets of values accepted, {} refused", ACCEPTED.len(), REFUSED.len());
+    Ok(())
+}
+
+/// What a mode must not have: objects and flags of the other one.
+fn modes(folder: &Path) -> Result<()> {
+    let absent: [(&str, &[&str]); 3] = [
+        ("{}", &["PodDisruptionBudget", "topologyKey: kubernetes.io/hostname", "HEARTH_DATABASE_URL", "RollingUpdate"]),
+        ("database: {existingSecret: db}", &["PersistentVolumeClaim", "--history-file", "fsGroup"]),
+        (
+            "{mode: ha, replicas: 2, database: {existingSecret: db}}",
+            &["PersistentVolumeClaim", "--history-file", "Recreate"],
+        ),
+    ];
+    for (values, texts) in absent {
+        let (_, said) = render(folder, values)?;
+        for text in texts {
+            ensure!(!said.contains(text), "with {values} the chart renders {text}");
+        }
+    }
     Ok(())
 }
 

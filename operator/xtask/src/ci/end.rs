@@ -73,20 +73,15 @@ fn has_finalizer(object: &Value) -> bool {
         .any(|one| one.as_str() == Some(FINALIZER))
 }
 
-/// Installs by manifests/install.yaml with the image of the lab, and runs the first example on it.
+/// Installs by manifests/install.yaml with the image and a volume of the lab, and runs the first example on it.
 pub fn manifest() -> Result<()> {
     let target = Target::started()?;
     let image = deploy::images(&target, &["hearth", "busybox"])?;
     let text = std::fs::read_to_string(repo::root().join("manifests/install.yaml"))?;
     let default = format!("hearth.dev/hearth:{}", env!("CARGO_PKG_VERSION"));
     ensure!(text.contains(&default), "install.yaml does not name the image {default}");
-    target.apply(
-        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": deploy::NAMESPACE}}).to_string(),
-    )?;
-    let url = target.database_url()?;
-    target.apply(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": deploy::DATABASE_SECRET, "namespace": deploy::NAMESPACE}, "stringData": {"url": url}}).to_string())?;
     let text = text.replace(&default, &image);
-    target.apply(&text)?;
+    target.apply(&if target.is_lab() { with_lab_volume(&text)? } else { text })?;
     target.kubectl(&["-n", deploy::NAMESPACE, "rollout", "status", "deployment/hearth", "--timeout=120s"])?;
     let namespace = "hearth-manifest-test";
     target.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}).to_string())?;
@@ -95,8 +90,32 @@ pub fn manifest() -> Result<()> {
     target.kubectl(&["delete", "namespace", namespace, "--wait", "--timeout=120s"])?;
     // The release takes over what the manifest made, and goes with its hook: no finalizer stays behind.
     deploy::install(&target, &image, &[])?;
+    target.kubectl(&["-n", deploy::NAMESPACE, "delete", "pvc", "hearth-history", "--wait", "--timeout=60s"])?;
     let mut helm = target.command(tools::helm()?);
     tools::run(helm.args(["uninstall", "hearth", "--namespace", deploy::NAMESPACE, "--wait", "--timeout", "5m"]))?;
-    println!("install.yaml works, runs examples/hello, and Helm can take it over");
+    println!("install.yaml works with SQLite, runs examples/hello, and Helm can take it over");
     Ok(())
+}
+
+/// Nothing provisions volumes in the lab: the claim takes one of those that are there.
+fn with_lab_volume(manifest: &str) -> Result<String> {
+    const CLAIM: &str = "requests: {storage: 8Gi}";
+    ensure!(manifest.contains(CLAIM), "install.yaml has no claim with {CLAIM}");
+    Ok(manifest.replace(
+        &format!("  resources:\n    {CLAIM}"),
+        "  storageClassName: lab\n  resources:\n    requests: {storage: 1Gi}",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_claim_takes_a_volume_of_the_lab() {
+        let manifest = std::fs::read_to_string(repo::root().join("manifests/install.yaml")).unwrap();
+        let changed = with_lab_volume(&manifest).unwrap();
+        assert_eq!(changed.matches("storageClassName: lab\n").count(), 1);
+        assert!(!changed.contains("storage: 8Gi"));
+    }
 }

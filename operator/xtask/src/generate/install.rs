@@ -8,9 +8,8 @@ use std::{path::Path, process::Command};
 const NAMESPACE: &str = "hearth-system";
 
 const PREAMBLE: &str = "\
-# Hearth without Helm. Before applying it, make the namespace and the Secret that names the database:
-#   kubectl create namespace hearth-system
-#   kubectl -n hearth-system create secret generic hearth-database --from-literal=url='postgres://USER:PASSWORD@HOST:5432/DATABASE'
+# Hearth without Helm, in its default mode: one replica, history in SQLite on a volume of the default StorageClass.
+# Deleting what is in this file deletes that volume's claim, and with it the records.
 ";
 
 const NAMESPACE_OBJECT: &str = "---
@@ -31,8 +30,7 @@ pub fn render(root: &Path, generated: &Files) -> Result<Files> {
     }
     let rendered = Command::new(tools::helm()?)
         .args(["template", "hearth", "charts/hearth", "--namespace", NAMESPACE, "--no-hooks"])
-        .args(["--set", "database.existingSecret=hearth-database"])
-        .args(["--set", "crds.keep=false"])
+        .args(["--set", "crds.keep=false,persistence.keep=false"])
         .current_dir(folder.path())
         .output()
         .context("start helm")?;
