@@ -126,11 +126,19 @@ pub fn check() -> Result<()> {
 /// What a mode must not have: objects and flags of the other one.
 fn modes(folder: &Path) -> Result<()> {
     let absent: [(&str, &[&str]); 3] = [
-        ("{}", &["PodDisruptionBudget", "topologyKey: kubernetes.io/hostname", "HEARTH_DATABASE_URL", "RollingUpdate"]),
-        ("database: {existingSecret: db}", &["PersistentVolumeClaim", "--history-file", "fsGroup"]),
+        (
+            "{}",
+            &[
+                "kind: PodDisruptionBudget",
+                "topologyKey: kubernetes.io/hostname",
+                "HEARTH_DATABASE_URL",
+                "type: RollingUpdate",
+            ],
+        ),
+        ("database: {existingSecret: db}", &["kind: PersistentVolumeClaim", "--history-file", "fsGroup: 65532"]),
         (
             "{mode: ha, replicas: 2, database: {existingSecret: db}}",
-            &["PersistentVolumeClaim", "--history-file", "Recreate"],
+            &["kind: PersistentVolumeClaim", "--history-file", "type: Recreate"],
         ),
     ];
     for (values, texts) in absent {
