@@ -2,6 +2,7 @@
 
 use crate::clean::{CleanEvent, CleanRun, CleanStep, Row, run_id};
 use crate::refusal::{Letter, of_record};
+use crate::retention::is_past;
 use hearth_plan::record::{Ack, RecordBatch};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -128,12 +129,13 @@ impl Flush {
         self.bytes
     }
 
-    /// The rows to write.
-    pub fn rows(&self) -> Rows {
+    /// The rows to write: those of runs from `cutoff` on.
+    pub fn rows(&self, cutoff: Option<Uuid>) -> Rows {
+        let kept = |id: Uuid| !is_past(id, cutoff);
         Rows {
-            runs: self.runs.values().cloned().collect(),
-            steps: self.steps.values().cloned().collect(),
-            events: self.events.values().cloned().collect(),
+            runs: self.runs.values().filter(|r| kept(r.id)).cloned().collect(),
+            steps: self.steps.values().filter(|s| kept(s.run_id)).cloned().collect(),
+            events: self.events.values().filter(|e| kept(e.run_id)).cloned().collect(),
         }
     }
 

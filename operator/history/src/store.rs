@@ -8,6 +8,7 @@ use crate::{
     model::{Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished},
     postgres::Postgres,
     refusal::Letter,
+    retention::{Aged, Retention},
     sqlite::Sqlite,
     writer::{Pace, Writer},
 };
@@ -112,15 +113,16 @@ impl Store {
     }
 
     /// Starts the one task that writes. It ends when all senders of `batches` are gone and what they sent is stored;
-    /// if it ends before, the process should too.
+    /// if it ends before, the process should too. What is past its retention is acknowledged and not written.
     pub fn spawn_writer(
         &self,
         batches: mpsc::Receiver<RecordBatch>,
         acks: mpsc::Sender<Ack>,
         up: watch::Sender<bool>,
         metrics: HistoryMetrics,
+        retention: Retention,
     ) -> JoinHandle<()> {
-        self.spawn_paced_writer(batches, acks, up, metrics, Pace::default())
+        self.spawn_paced_writer(batches, acks, up, metrics, retention, Pace::default())
     }
 
     /// The same, at a pace of one's own.
@@ -130,9 +132,10 @@ impl Store {
         acks: mpsc::Sender<Ack>,
         up: watch::Sender<bool>,
         metrics: HistoryMetrics,
+        retention: Retention,
         pace: Pace,
     ) -> JoinHandle<()> {
-        tokio::spawn(Writer { store: self.clone(), batches, acks, up, metrics, pace }.run())
+        tokio::spawn(Writer { store: self.clone(), batches, acks, up, metrics, retention, pace }.run())
     }
 
     /// Whether it answers and has its schema.
@@ -230,6 +233,39 @@ impl Store {
         match self {
             Self::Postgres(p) => p.bury(runs, reason).await,
             Self::Sqlite(s) => s.bury(runs, reason).await,
+        }
+    }
+
+    /// Makes the partitions of this month and of those to come; one file has none.
+    pub(crate) async fn prepare_months(&self) -> Result<(), Error> {
+        match self {
+            Self::Postgres(p) => p.make_partitions().await,
+            Self::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// Drops whole months that are too old; answers how many partitions it was.
+    pub(crate) async fn drop_months(&self, cutoff: Uuid) -> Result<u64, Error> {
+        match self {
+            Self::Postgres(p) => p.drop_partitions(cutoff).await,
+            Self::Sqlite(_) => Ok(0),
+        }
+    }
+
+    /// Deletes the rows of some runs that are too old; answers how many rows it was, 0 when none is left.
+    pub(crate) async fn prune(&self, table: Aged, cutoff: Uuid) -> Result<u64, Error> {
+        match self {
+            Self::Postgres(p) => p.prune(table, cutoff).await,
+            Self::Sqlite(s) => s.prune(table, cutoff).await,
+        }
+    }
+
+    /// Deletes dead letters that were not refused again for that long.
+    pub(crate) async fn prune_letters(&self, keep: Duration) -> Result<u64, Error> {
+        let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+        match self {
+            Self::Postgres(p) => p.prune_letters(keep).await,
+            Self::Sqlite(s) => s.prune_letters(keep).await,
         }
     }
 

@@ -5,9 +5,11 @@ use crate::{
     flush::Flush,
     metrics::HistoryMetrics,
     refusal::{self, Written},
+    retention::Retention,
     store::Store,
 };
 use hearth_plan::record::{Ack, RecordBatch};
+use jiff::Timestamp;
 use std::time::Duration;
 use tokio::{
     sync::{mpsc, watch},
@@ -57,6 +59,7 @@ pub(crate) struct Writer {
     pub acks: mpsc::Sender<Ack>,
     pub up: watch::Sender<bool>,
     pub metrics: HistoryMetrics,
+    pub retention: Retention,
     pub pace: Pace,
 }
 
@@ -129,7 +132,7 @@ impl Writer {
         for letter in flush.letters() {
             refusal::deliver(&self.store, letter).await?;
         }
-        let mut written = refusal::write(&self.store, flush.rows()).await?;
+        let mut written = refusal::write(&self.store, flush.rows(self.retention.cutoff(Timestamp::now()))).await?;
         written.letters.extend_from_slice(flush.letters());
         Ok(written)
     }

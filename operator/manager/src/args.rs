@@ -61,6 +61,10 @@ pub struct RunArgs {
     /// Default user and group of pods, or `unset` to leave it to the cluster.
     #[arg(long, default_value = "65532", value_parser = run_as)]
     pub run_as: RunAs,
+    /// How long records are kept after the start of their run, in whole months, for example 365d; unset keeps them for
+    /// ever.
+    #[arg(long, value_parser = retention)]
+    pub history_retention: Option<Duration>,
     /// What becomes of a deleted object while the store is away.
     #[arg(long, value_enum, default_value_t = OnDeletePolicy::Hold)]
     pub history_on_delete: OnDeletePolicy,
@@ -109,6 +113,16 @@ fn duration(text: &str) -> Result<Duration, String> {
     DurationText(text.to_owned()).parse().map_err(|e| e.to_string())
 }
 
+/// Shorter would delete records of objects that are still there, and of runs that still run.
+const LEAST_RETENTION: Duration = Duration::from_secs(86_400);
+
+fn retention(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|keep| match keep {
+        keep if keep < LEAST_RETENTION => Err(format!("{text} is too short: keep records for 1d or longer")),
+        keep => Ok(keep),
+    })
+}
+
 fn run_as(text: &str) -> Result<RunAs, String> {
     match text {
         "unset" => Ok(RunAs(None)),
@@ -143,12 +157,14 @@ mod tests {
             "--cluster-tokens=false",
             "--history-on-delete=Release",
             "--history-release-after=1h",
+            "--history-retention=365d",
             "--run-as=unset",
             "--log-format=json",
         ])
         .unwrap();
         assert_eq!((cli.run.run_as, cli.run.cluster_tokens), (RunAs(None), false));
         assert_eq!(cli.run.history_release_after, Some(Duration::from_secs(3600)));
+        assert_eq!(cli.run.history_retention, Some(Duration::from_secs(365 * 86_400)));
         assert!(matches!(
             parse(&["uninstall", "--namespace=h", "--deployment=hearth", "--timeout=2m"]).unwrap().task,
             Some(Task::Uninstall(_))
@@ -173,6 +189,7 @@ mod tests {
             &["--database-url=x", "--run-as=-1"],
             &["--database-url=x", "--run-as=root"],
             &["--database-url=x", "--lease-duration=soon"],
+            &["--database-url=x", "--history-retention=1h"],
         ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }

@@ -15,7 +15,7 @@ use hearth_driver::{
     DriverMetrics, Settings, Shared,
     lease::{Elector, Ended, LeaseSettings},
 };
-use hearth_history::{HistoryMetrics, Store};
+use hearth_history::{HistoryMetrics, Retention, Store};
 use hearth_plan::{kind::OnDelete, workflow::WorkflowKind};
 use kube::{Client, Config};
 use prometheus_client::registry::Registry;
@@ -165,7 +165,9 @@ async fn lead(
     let (up_sender, up) = watch::channel(true);
     let _following = health.follow("history", up.clone());
     let settings = settings(args, &store);
-    let mut writer = store.spawn_writer(batches, ack_sender, up_sender, history_metrics);
+    let retention = Retention(args.history_retention);
+    let mut writer = store.spawn_writer(batches, ack_sender, up_sender, history_metrics, retention);
+    let upkeep = store.spawn_upkeep(retention);
     let work = async {
         let shared = Shared::connect(client, settings, leadership, records, up, metrics).await?;
         let follow = tokio::spawn({
@@ -187,6 +189,7 @@ async fn lead(
         ended = &mut keep => return Err(lost(ended?)),
         ended = &mut writer => anyhow::bail!("the writer ended: {ended:?}"),
     }
+    upkeep.abort();
     // All senders are gone: the writer stores what it has, and ends.
     if tokio::time::timeout(ROWS_END, &mut writer).await.is_err() {
         tracing::warn!("the last rows were not stored in time; they are derived again from the objects");

@@ -8,11 +8,15 @@ use sqlx::{
 };
 
 /// In order; what is here never changes once it was released, a change is a further one.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "runs", include_str!("../../migrations/postgres/0001_runs.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "runs", include_str!("../../migrations/postgres/0001_runs.sql")),
+    (2, "partitions", include_str!("../../migrations/postgres/0002_partitions.sql")),
+];
 const PUBLIC_VIEW: &str = include_str!("sql/public_view.sql");
 
-fn migrator() -> Migrator {
-    let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {
+/// Up to that version.
+fn migrator(newest: i64) -> Migrator {
+    let migrations = MIGRATIONS.iter().filter(|(version, ..)| *version <= newest).map(|(version, name, sql)| {
         Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
@@ -26,10 +30,14 @@ fn migrator() -> Migrator {
 impl Postgres {
     /// On a connection of its own: an error leaves the migrator's advisory lock held, and closing frees it.
     pub(crate) async fn migrate(&self) -> Result<(), Error> {
+        self.migrate_to(i64::MAX).await
+    }
+
+    pub(super) async fn migrate_to(&self, newest: i64) -> Result<(), Error> {
         let limit = self.limits.migrate;
         let work = async {
-            let mut connection = open(&self.options, self.limits.connect, limit).await?;
-            migrator().run_direct(None, &mut connection, false).await?;
+            let mut connection = open(&self.owner, self.limits.connect, limit).await?;
+            migrator(newest).run_direct(None, &mut connection, false).await?;
             connection.execute(PUBLIC_VIEW).await?;
             Ok::<_, MigrateError>(())
         };

@@ -1,5 +1,6 @@
 //! PostgreSQL as the store; 15 is what it is tested on.
 
+mod aging;
 mod connection;
 mod list;
 mod migrate;
@@ -29,6 +30,8 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub struct Postgres {
     options: Arc<PgConnectOptions>,
+    /// Who makes and drops tables; the same unless another role was named.
+    owner: Arc<PgConnectOptions>,
     limits: Limits,
     place: Arc<str>,
     link: Arc<Link<PgConnection>>,
@@ -38,16 +41,13 @@ pub struct Postgres {
 impl Postgres {
     /// Nothing is connected yet.
     pub(crate) fn new(dsn: &str, limits: Limits) -> Result<Self, Error> {
-        if !dsn.starts_with("postgres://") && !dsn.starts_with("postgresql://") {
-            return Err(Error::Dsn("it must start with postgres://".into()));
-        }
-        let options: PgConnectOptions = dsn.parse().map_err(|e: sqlx::Error| Error::Dsn(e.to_string()))?;
-        let options = options.application_name("hearth");
+        let options = Arc::new(options(dsn)?);
         Ok(Self {
             place: place(&options).into(),
             link: Arc::default(),
-            readers: Arc::new(Readers::new(options.clone(), limits)),
-            options: options.into(),
+            readers: Arc::new(Readers::new((*options).clone(), limits)),
+            owner: options.clone(),
+            options,
             limits,
         })
     }
@@ -136,11 +136,25 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("bury_events", sweep::BURY_EVENTS),
     ("bury_steps", sweep::BURY_STEPS),
     ("bury_runs", sweep::BURY_RUNS),
+    ("prune_events", aging::PRUNE_EVENTS),
+    ("prune_steps", aging::PRUNE_STEPS),
+    ("prune_runs", aging::PRUNE_RUNS),
+    ("prune_letters", aging::PRUNE_LETTERS),
+    ("make_partitions", aging::MAKE_PARTITIONS),
+    ("drop_partitions", aging::DROP_PARTITIONS),
     ("get_run", read::GET_RUN),
     ("list_steps", read::LIST_STEPS),
     ("list_events", read::LIST_EVENTS),
     ("get_log", read::GET_LOG),
 ];
+
+fn options(dsn: &str) -> Result<PgConnectOptions, Error> {
+    if !dsn.starts_with("postgres://") && !dsn.starts_with("postgresql://") {
+        return Err(Error::Dsn("it must start with postgres://".into()));
+    }
+    let options: PgConnectOptions = dsn.parse().map_err(|e: sqlx::Error| Error::Dsn(e.to_string()))?;
+    Ok(options.application_name("hearth"))
+}
 
 /// Host, port and database: what people may know of a DSN.
 fn place(options: &PgConnectOptions) -> String {

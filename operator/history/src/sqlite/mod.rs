@@ -1,5 +1,6 @@
 //! SQLite as the store: one file on the volume of the one replica.
 
+mod aging;
 mod connection;
 mod list;
 mod migrate;
@@ -133,6 +134,10 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("bury_events", sweep::BURY_EVENTS),
     ("bury_steps", sweep::BURY_STEPS),
     ("bury_runs", sweep::BURY_RUNS),
+    ("prune_events", aging::PRUNE_EVENTS),
+    ("prune_steps", aging::PRUNE_STEPS),
+    ("prune_runs", aging::PRUNE_RUNS),
+    ("prune_letters", aging::PRUNE_LETTERS),
     ("get_run", read::GET_RUN),
     ("list_steps", read::LIST_STEPS),
     ("list_events", read::LIST_EVENTS),

@@ -73,12 +73,12 @@ async fn a_full_disk_refuses_no_row_and_loses_none() {
     held.keep();
     let flush = many_events(Uuid::now_v7());
     let store = Store::Sqlite(sqlite.clone());
-    let error = refusal::write(&store, flush.rows()).await.unwrap_err();
+    let error = refusal::write(&store, flush.rows(None)).await.unwrap_err();
     assert_eq!(error.class(), Class::Transient, "{error}");
     assert!(error.to_string().contains("full"), "{error}");
     assert_eq!(count(&sqlite, "SELECT count(*) FROM events").await, 0);
     // The next try has room.
-    assert_eq!(refusal::write(&store, flush.rows()).await.unwrap().events, 2000);
+    assert_eq!(refusal::write(&store, flush.rows(None)).await.unwrap().events, 2000);
     assert_eq!(count(&sqlite, "SELECT count(*) FROM events").await, 2000);
     assert_eq!(count(&sqlite, "SELECT count(*) FROM dead_letter").await, 0);
 }
@@ -93,7 +93,7 @@ async fn a_read_only_volume_is_away_and_not_well() {
     held.connection.execute("PRAGMA query_only = ON").await.unwrap();
     held.keep();
     let flush = many_events(Uuid::now_v7());
-    let error = refusal::write(&Store::Sqlite(sqlite.clone()), flush.rows()).await.unwrap_err();
+    let error = refusal::write(&Store::Sqlite(sqlite.clone()), flush.rows(None)).await.unwrap_err();
     assert_eq!(error.class(), Class::Transient, "{error}");
     assert!(error.to_string().contains("readonly"), "{error}");
 }

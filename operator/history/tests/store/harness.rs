@@ -1,6 +1,6 @@
 //! A database per test, and a writer to talk to.
 
-use hearth_history::{Ack, HistoryMetrics, Limits, Pace, RecordBatch, Store, connect_with, open_with};
+use hearth_history::{Ack, HistoryMetrics, Limits, Pace, RecordBatch, Retention, Store, connect_with, open_with};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 use sqlx::{
@@ -224,16 +224,18 @@ impl Db {
         }
     }
 
-    /// Makes all runs look as if nothing had been written to them for eleven minutes.
+    /// Makes all runs and dead letters look as if nothing had been written to them for eleven minutes.
     pub async fn age(&self) {
         match self {
             Self::Postgres { sql, .. } => {
                 sql.execute("UPDATE hearth.runs SET updated_at = now() - interval '11 minutes'").await.unwrap();
+                sql.execute("UPDATE hearth.dead_letter SET last_at = now() - interval '11 minutes'").await.unwrap();
             }
             Self::Sqlite { sql, .. } => {
-                sql.execute("UPDATE runs SET updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-11 minutes')")
-                    .await
-                    .unwrap();
+                let then = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-11 minutes')";
+                for (table, column) in [("runs", "updated_at"), ("dead_letter", "last_at")] {
+                    sql.execute(AssertSqlSafe(format!("UPDATE {table} SET {column} = {then}"))).await.unwrap();
+                }
             }
         }
     }
@@ -298,12 +300,16 @@ pub fn start(store: &Store) -> Running {
 }
 
 pub fn start_with(store: &Store, pace: Pace, queue: usize) -> Running {
+    start_keeping(store, Retention::default(), pace, queue)
+}
+
+pub fn start_keeping(store: &Store, retention: Retention, pace: Pace, queue: usize) -> Running {
     let (batches, rx) = mpsc::channel(queue);
     let (ack_tx, acks) = mpsc::channel(64);
     let (up_tx, up) = watch::channel(false);
     let mut registry = Registry::default();
     let metrics = HistoryMetrics::register(&mut registry);
-    let task = store.spawn_paced_writer(rx, ack_tx, up_tx, metrics, pace);
+    let task = store.spawn_paced_writer(rx, ack_tx, up_tx, metrics, retention, pace);
     Running { batches, acks, up, registry, task }
 }
 

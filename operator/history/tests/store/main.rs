@@ -84,6 +84,11 @@ suite! {
             vanished_gives_way_once_to_a_true_end,
             under_a_tombstone_rows_are_dropped_and_acknowledged,
         }
+        retention {
+            what_is_too_old_goes_with_all_its_rows,
+            what_is_too_old_is_acknowledged_and_not_written,
+            old_dead_letters_go,
+        }
         writing {
             the_last_flush_is_stored_before_the_writer_ends,
             a_locked_store_is_waited_for_without_blocking_for_ever,

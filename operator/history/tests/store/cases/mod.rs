@@ -3,6 +3,7 @@
 pub mod ordering;
 pub mod queries;
 pub mod refusal;
+pub mod retention;
 pub mod schema;
 pub mod sweep;
 pub mod writing;

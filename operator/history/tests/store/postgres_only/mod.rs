@@ -1,5 +1,6 @@
-//! What only a server has: a wire that breaks, backends that die, a schema beside those of others.
+//! What only a server has: a wire that breaks, backends that die, a schema beside those of others, partitions.
 
 mod away;
+mod partitions;
 mod proxy;
 mod schema;

@@ -1,0 +1,1 @@
+SELECT hearth.drop_partitions($1::uuid)

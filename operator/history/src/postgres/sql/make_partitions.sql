@@ -1,0 +1,1 @@
+SELECT hearth.make_partitions($1::integer)

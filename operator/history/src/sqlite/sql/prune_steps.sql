@@ -1,0 +1,1 @@
+DELETE FROM steps WHERE run_id IN (SELECT run_id FROM steps WHERE run_id < ?1 ORDER BY run_id LIMIT ?2)
