@@ -47,8 +47,23 @@ pub enum Command {
     Runs(RunsArgs),
     /// Show one run: params, results, steps, and why it failed.
     Describe(DescribeArgs),
+    /// Show the steps of one run as a tree, each below what it waited for.
+    Tree(DescribeArgs),
+    /// Show the run of a Workflow as it goes on, until it ends. Exit status: 0 if it succeeded, 1 if not.
+    ///
+    /// On a terminal the tree is drawn with a bar for the time of each step; elsewhere each change is a line.
+    /// When no run is under way, the last one is shown, unless another is about to start.
+    Watch(WorkflowRef),
     /// Print the logs that the record keeps of a run.
     Logs(LogsArgs),
+    /// Compare two runs: params, outputs, results, images and times.
+    Compare(CompareArgs),
+    /// Check files before they are applied, without a cluster. Exit status: 1 if something is wrong.
+    Lint(LintArgs),
+    /// Print a script that completes `kubectl-hearth` in a shell.
+    ///
+    /// For example: kubectl-hearth completion bash > ~/.local/share/bash-completion/completions/kubectl-hearth
+    Completion(CompletionArgs),
     /// Change a Workflow.
     #[command(flatten)]
     Change(Change),
@@ -157,11 +172,55 @@ pub struct LogsArgs {
     pub attempt: Option<i32>,
 }
 
+/// Which two runs.
+#[derive(Debug, ClapArgs)]
+pub struct CompareArgs {
+    /// Id of a run, or workflow/NAME for the newest run of a Workflow.
+    #[arg(value_name = "RUN")]
+    pub left: String,
+    /// The other one.
+    #[arg(value_name = "RUN")]
+    pub right: String,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Form::Table)]
+    pub output: Form,
+}
+
+/// What to check.
+#[derive(Debug, ClapArgs)]
+pub struct LintArgs {
+    /// Files of YAML or JSON documents; - is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// For which shell.
+#[derive(Debug, ClapArgs)]
+pub struct CompletionArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
 /// A form of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub enum Form {
     /// For people.
     Table,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// A form of output of what has names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people; columns that do not fit the terminal are left out.
+    Table,
+    /// For people, with all columns, however long the lines are.
+    Wide,
+    /// Names only, as other commands take them.
+    Name,
     /// JSON.
     Json,
     /// YAML.

@@ -109,7 +109,7 @@ fn active(object: &Workflow) -> Result<&Run, CliError> {
 
 impl WorkflowRef {
     /// The name, with or without its kind before it.
-    fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.workflow.split_once('/').map_or(self.workflow.as_str(), |(_, name)| name)
     }
 }

@@ -19,7 +19,12 @@ mod connect;
 mod credentials;
 mod day2;
 mod error;
+mod follow;
+mod graph;
+mod lint;
+mod record;
 mod render;
+mod terminal;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -31,7 +36,7 @@ fn main() -> ExitCode {
         Err(error) => return error::CliError::Other(error.into()).report(),
     };
     match runtime.block_on(commands::run(args)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => error.report(),
     }
 }

@@ -13,6 +13,14 @@ pub fn between(from: Time, to: Timestamp) -> String {
     human(to.as_millisecond().saturating_sub(from.millis()).div_euclid(1000))
 }
 
+/// A duration in milliseconds; those below ten seconds with their fraction.
+pub fn human_millis(ms: i64) -> String {
+    if (0..10_000).contains(&ms) && ms % 1000 != 0 {
+        return format!("{}.{}s", ms / 1000, ms % 1000 / 100);
+    }
+    human(ms.div_euclid(1000))
+}
+
 /// Seconds in at most two units, the second one only while it matters.
 fn human(seconds: i64) -> String {
     let (minutes, hours) = (seconds / 60, seconds / 3600);

@@ -2,15 +2,15 @@
 
 use super::{
     age::{between, since},
-    plain,
-    table::Table,
+    folded, plain,
+    style::{FAINT, STRONG, of_phase, paint},
+    table::{Cell, Column, Table},
 };
 use hearth_crds::condition::Reason;
 use hearth_wire::{Event, Log, Run, Step};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use std::fmt::Write;
 
 /// Lines of a log that are shown.
 const LAST_LINES: usize = 20;
@@ -42,17 +42,20 @@ pub fn culprit<'a>(run: &Run, steps: &'a [Step]) -> Option<&'a Step> {
 
 /// The text for people.
 #[must_use]
-pub fn describe(described: &Described, now: Timestamp) -> String {
-    let mut text = head(&described.run, now);
-    text += &values("Params", &described.run.params);
-    text += &values("Results", &described.run.results);
-    text += &steps(&described.steps, now);
-    text += &failure(described);
-    text += &next(described);
+pub fn describe(described: &Described, wide: bool, width: Option<usize>, now: Timestamp) -> String {
+    let mut text = head(&described.run, width, now);
+    text += &values("Params", &described.run.params, width);
+    text += &values("Results", &described.run.results, width);
+    text += &steps(&described.steps, wide, width, now);
+    if wide {
+        text += &events(&described.events);
+    }
+    text += &failure(described, width);
+    text += &next(described, width);
     text
 }
 
-fn head(run: &Run, now: Timestamp) -> String {
+fn head(run: &Run, width: Option<usize>, now: Timestamp) -> String {
     let row = &run.summary;
     let reason = row.reason.as_ref().map_or(String::new(), |r| format!(" ({r})"));
     let end = row.finished_at.map_or(now, |t| t.timestamp());
@@ -74,49 +77,84 @@ fn head(run: &Run, now: Timestamp) -> String {
     );
     lines.extend(row.minimal.then(|| ("Record", "shortened: the history store refused the full row".to_owned())));
     lines.iter().fold(String::new(), |mut text, (name, value)| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:<11}{}", format!("{name}:"), plain(value));
+        let lines = folded(value, &format!("{:<11}", format!("{name}:")), width);
+        let style = if *name == "Phase" { of_phase(&row.phase) } else { anstyle::Style::new() };
+        lines.iter().for_each(|line| text += &(paint(style, line) + "\n"));
         text
     })
 }
 
 /// A map of values, one per line.
-fn values(title: &str, value: &Value) -> String {
+fn values(title: &str, value: &Value, limit: Option<usize>) -> String {
     let Some(map) = value.as_object().filter(|m| !m.is_empty()) else { return String::new() };
     let width = map.keys().map(|k| k.chars().count()).max().unwrap_or(0) + 1;
     map.iter().fold(format!("{title}:\n"), |mut text, (name, value)| {
         let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let _ = writeln!(text, "  {:<width$} {}", format!("{}:", plain(name)), plain(&shown));
+        let lead = format!("  {:<width$} ", format!("{}:", plain(name)));
+        folded(&shown, &lead, limit).iter().for_each(|line| text += &format!("{}\n", line.trim_end()));
         text
     })
 }
 
-fn steps(steps: &[Step], now: Timestamp) -> String {
+fn steps(steps: &[Step], wide: bool, width: Option<usize>, now: Timestamp) -> String {
     if steps.is_empty() {
         return "\nSteps: none has started.\n".to_owned();
     }
-    let mut table = Table::new(&["STEP", "ATTEMPT", "PHASE", "REASON", "EXIT", "DURATION", "NODE", "IMAGE"]);
+    let mut columns: Vec<Column> = vec![
+        ("STEP", 0),
+        ("ATTEMPT", 1),
+        ("PHASE", 0),
+        ("REASON", 2),
+        ("EXIT", 3),
+        ("DURATION", 0),
+        ("NODE", 4),
+        ("IMAGE", 5),
+    ];
+    if wide {
+        columns.extend([("POD", 0), ("IMAGE ID", 0)]);
+    }
+    let mut table = Table::new(&columns);
     for step in steps {
         let name = if step.item > 0 { format!("{}[{}]", step.step, step.item) } else { step.step.clone() };
         let took = step
             .started_at
             .map_or(String::new(), |from| between(from, step.finished_at.map_or(now, |t| t.timestamp())));
+        let mut row: Vec<Cell> = vec![
+            name.into(),
+            if step.attempt > 0 { step.attempt.to_string() } else { "-".to_owned() }.into(),
+            Cell::styled(of_phase(&step.phase), step.phase.clone()),
+            step.reason.clone().unwrap_or_default().into(),
+            step.exit_code.map_or(String::new(), |c| c.to_string()).into(),
+            took.into(),
+            step.node.clone().unwrap_or_default().into(),
+            step.image.clone().unwrap_or_default().into(),
+        ];
+        if wide {
+            let pod = step.pod.clone().unwrap_or_default();
+            row.extend([pod.into(), step.image_id.clone().unwrap_or_default().into()]);
+        }
+        table.row(row);
+    }
+    format!("\nSteps:\n{}", indent(&table.text(width.filter(|_| !wide).map(|w| w.saturating_sub(2))), "  "))
+}
+
+/// Every transition, in order.
+fn events(events: &[Event]) -> String {
+    let mut table = Table::new(&[("AT", 0), ("SUBJECT", 0), ("TRANSITION", 0), ("REASON", 0), ("MESSAGE", 0)]);
+    for event in events {
         table.row(vec![
-            name,
-            if step.attempt > 0 { step.attempt.to_string() } else { "-".to_owned() },
-            step.phase.clone(),
-            step.reason.clone().unwrap_or_default(),
-            step.exit_code.map_or(String::new(), |c| c.to_string()),
-            took,
-            step.node.clone().unwrap_or_default(),
-            step.image.clone().unwrap_or_default(),
+            event.at.to_string().into(),
+            event.subject.clone().into(),
+            Cell::styled(of_phase(&event.transition), event.transition.clone()),
+            event.reason.clone().unwrap_or_default().into(),
+            event.message.clone().unwrap_or_default().into(),
         ]);
     }
-    format!("\nSteps:\n{}", indent(&table.text(), "  "))
+    if events.is_empty() { String::new() } else { format!("\nEvents:\n{}", indent(&table.text(None), "  ")) }
 }
 
 /// Why the run failed: the step, the message and the end of its log.
-fn failure(described: &Described) -> String {
+fn failure(described: &Described, width: Option<usize>) -> String {
     let run = &described.run;
     let step = culprit(run, &described.steps);
     let message = run.summary.message.as_deref().map(plain).filter(|m| !m.is_empty());
@@ -125,16 +163,18 @@ fn failure(described: &Described) -> String {
     }
     let mut text = String::from(if step.is_some() { "\nFailure:\n" } else { "\nMessage:\n" });
     if let Some(step) = step {
-        text += &format!("  {}\n", headline(step));
+        folded(&headline(step), "  ", width).iter().for_each(|l| text += &(paint(STRONG, l) + "\n"));
     }
-    if let Some(message) = message {
-        text += &indent(&format!("{message}\n"), "  ");
+    for line in message.as_deref().unwrap_or_default().lines() {
+        folded(line, "  ", width).iter().for_each(|l| text += &format!("{l}\n"));
     }
     if let Some(lines) = described.log.as_ref().and_then(|l| l.log.as_deref()).map(tail).filter(|l| !l.is_empty()) {
         text += "  Last lines of its log:\n";
-        text += &indent(&lines, "  | ");
+        for line in lines.lines() {
+            folded(line, "  | ", width).iter().for_each(|l| text += &(paint(FAINT, l.trim_end()) + "\n"));
+        }
     } else if let Some(why) = step.and_then(|s| s.log_unavailable.as_ref()) {
-        text += &format!("  Its log is not kept: {}\n", plain(why));
+        folded(&format!("Its log is not kept: {why}"), "  ", width).iter().for_each(|l| text += &format!("{l}\n"));
     }
     text
 }
@@ -160,8 +200,8 @@ fn tail(log: &str) -> String {
     lines.iter().skip(from).map(|l| plain(l) + "\n").collect()
 }
 
-/// What to do next.
-fn next(described: &Described) -> String {
+/// What to do next. Commands stay on one line, so that they can be copied.
+fn next(described: &Described, width: Option<usize>) -> String {
     let run = &described.run.summary;
     let mut lines = Vec::new();
     let step = culprit(&described.run, &described.steps);
@@ -169,27 +209,27 @@ fn next(described: &Described) -> String {
     let of_run = run.reason.as_deref().and_then(known);
     if run.terminal && run.phase != "Succeeded" {
         // The step's own reason says more than that a step failed.
-        lines.extend(of_step.and_then(advice).or_else(|| of_run.and_then(advice)).map(str::to_owned));
+        let advice = of_step.and_then(advice).or_else(|| of_run.and_then(advice));
+        lines.extend(advice.map(|a| folded(a, "  - ", width).join("\n")));
     }
     if let Some(step) = step.filter(|s| s.has_log) {
         lines.push(format!(
-            "the whole log: kubectl hearth logs {} --step {} --attempt {}",
+            "  - the whole log: kubectl hearth logs {} --step {} --attempt {}",
             run.id, step.step, step.attempt
         ));
     }
     let gone = of_run == Some(Reason::Deleted);
     if !gone && (run.phase == "Failed" || run.phase == "Cancelled") {
+        lines.push(format!("  - run it again: kubectl hearth rerun {} -n {}", run.name, run.namespace));
         lines.push(format!(
-            "run it again: kubectl patch workflow {} -n {} --type merge -p '{{\"spec\":{{\"rerun\":{{\"token\":\"{}\"}}}}}}'",
-            run.name,
-            run.namespace,
-            format_args!("after-run-{}", run.number)
+            "  - run what failed again: kubectl hearth rerun {} -n {} --from-failed",
+            run.name, run.namespace
         ));
     }
     if lines.is_empty() {
         return String::new();
     }
-    lines.iter().fold(String::from("\nNext:\n"), |text, line| text + "  - " + &plain(line) + "\n")
+    lines.iter().fold(String::from("\nNext:\n"), |text, line| text + &plain(line) + "\n")
 }
 
 fn known(reason: &str) -> Option<Reason> {
@@ -232,7 +272,7 @@ fn advice(reason: Reason) -> Option<&'static str> {
         | Reason::SpecChanged
         | Reason::ImageDrift => None,
         Reason::WaitingForApproval => {
-            Some("somebody has to decide: add the step and status.run.id to spec.approve, or set spec.cancel.run")
+            Some("somebody has to decide: kubectl hearth approve WORKFLOW STEP, or kubectl hearth cancel WORKFLOW")
         }
         Reason::Accepted
         | Reason::Running
@@ -334,9 +374,33 @@ mod tests {
         }
     }
 
+    fn text(described: &Described, wide: bool, width: Option<usize>) -> String {
+        let text = describe(described, wide, width, "2026-11-21T08:00:00Z".parse().unwrap());
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_short_lines() {
+        insta::assert_snapshot!(text(&failed(), false, Some(60)));
+    }
+
+    #[test]
+    fn wide_shows_every_column_and_all_events() {
+        let mut described = failed();
+        described.events = vec![Event {
+            at: time("2026-11-18T06:00:01Z"),
+            subject: "step/clean/1".to_owned(),
+            transition: "Started".to_owned(),
+            seq: 2,
+            reason: None,
+            message: None,
+        }];
+        insta::assert_snapshot!(text(&described, true, Some(60)));
+    }
+
     #[test]
     fn a_failure_is_explained_in_one_place() {
-        insta::assert_snapshot!(describe(&failed(), "2026-11-21T08:00:00Z".parse().unwrap()));
+        insta::assert_snapshot!(text(&failed(), false, None));
     }
 
     #[test]
@@ -346,7 +410,7 @@ mod tests {
         described.run.results = json!({"greeting": "hello", "growth": {"ppm": 1.5}});
         described.steps.truncate(1);
         described.log = None;
-        insta::assert_snapshot!(describe(&described, "2026-11-21T08:00:00Z".parse().unwrap()));
+        insta::assert_snapshot!(text(&described, false, None));
     }
 
     #[test]

@@ -1,40 +1,83 @@
 //! Text for people.
 
 mod age;
+mod compare;
 mod describe;
+mod style;
 mod table;
+mod tree;
 
 use age::{between, since};
+use anstyle::Style;
 use hearth_wire::{Log, RunSummary};
 use jiff::Timestamp;
-use table::Table;
+use style::{of_phase, paint};
+use table::{Cell, Column, Table};
 
+pub use compare::{Compared, compare};
 pub use describe::{Described, culprit, describe};
+pub use tree::{changes, graph, picture};
 
 /// Runs as kubectl lists things.
 #[must_use]
-pub fn runs(runs: &[RunSummary], namespaces: bool, now: Timestamp) -> String {
-    let mut heads = vec!["WORKFLOW", "RUN", "NUMBER", "PHASE", "REASON", "STARTED", "DURATION"];
+pub fn runs(runs: &[RunSummary], namespaces: bool, wide: bool, width: Option<usize>, now: Timestamp) -> String {
+    let mut columns: Vec<Column> =
+        vec![("WORKFLOW", 0), ("RUN", 0), ("NUMBER", 2), ("PHASE", 0), ("REASON", 3), ("STARTED", 1), ("DURATION", 4)];
     if namespaces {
-        heads.insert(0, "NAMESPACE");
+        columns.insert(0, ("NAMESPACE", 0));
     }
-    let mut table = Table::new(&heads);
+    if wide {
+        columns.extend([("TRIGGER", 0), ("OWNER", 0), ("MESSAGE", 0)]);
+    }
+    let mut table = Table::new(&columns);
     for run in runs {
-        let mut row = vec![
-            run.name.clone(),
-            run.id.clone(),
-            run.number.to_string(),
-            run.phase.clone(),
-            run.reason.clone().unwrap_or_default(),
-            since(run.started_at, now),
-            duration(run, now),
+        let mut row: Vec<Cell> = vec![
+            run.name.clone().into(),
+            run.id.clone().into(),
+            run.number.to_string().into(),
+            Cell::styled(of_phase(&run.phase), run.phase.clone()),
+            run.reason.clone().unwrap_or_default().into(),
+            since(run.started_at, now).into(),
+            duration(run, now).into(),
         ];
         if namespaces {
-            row.insert(0, run.namespace.clone());
+            row.insert(0, run.namespace.clone().into());
+        }
+        if wide {
+            let message = run.message.as_deref().and_then(|m| m.lines().next()).unwrap_or_default();
+            row.extend([run.trigger.clone().into(), run.owner.clone().into(), message.to_owned().into()]);
         }
         table.row(row);
     }
-    table.text()
+    table.text(width.filter(|_| !wide))
+}
+
+/// A sentence in lines that fit the terminal.
+#[must_use]
+pub fn prose(text: &str, width: Option<usize>, style: Style) -> String {
+    folded(text, "", width).iter().map(|line| paint(style, line) + "\n").collect()
+}
+
+/// A line above others.
+#[must_use]
+pub fn title(text: &str, width: Option<usize>) -> String {
+    prose(text, width, style::STRONG)
+}
+
+/// What is wrong with a document.
+#[must_use]
+pub fn finding(words: &str, hint: bool, width: Option<usize>) -> String {
+    let style = if hint { style::FAINT } else { of_phase("Failed") };
+    folded(words, "  ", width).iter().map(|line| paint(style, line) + "\n").collect()
+}
+
+/// The lines of a text, those after the first indented as deep as `lead`.
+fn folded(text: &str, lead: &str, width: Option<usize>) -> Vec<String> {
+    let text = plain(text);
+    let Some(width) = width else { return vec![format!("{lead}{text}")] };
+    let rest = " ".repeat(lead.chars().count());
+    let options = textwrap::Options::new(width).initial_indent(lead).subsequent_indent(&rest);
+    textwrap::wrap(&text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
 }
 
 /// How long a run took, or has taken so far.
@@ -72,6 +115,7 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anstream::adapter::strip_str;
     use hearth_crds::time::Time;
 
     pub fn summary(name: &str, number: i64, phase: &str, started: &str, finished: Option<&str>) -> RunSummary {
@@ -107,13 +151,25 @@ mod tests {
             summary("hello", 1, "Succeeded", "2026-11-21T07:12:00Z", Some("2026-11-21T07:12:04Z")),
             summary("co2-report", 11, "Failed", "2026-11-18T06:00:00Z", Some("2026-11-18T06:07:30Z")),
         ];
-        insta::assert_snapshot!(runs(&list, false, now), @r"
+        insta::assert_snapshot!(strip_str(&runs(&list, false, false, None, now)).to_string(), @r"
         WORKFLOW     RUN                                    NUMBER   PHASE       REASON       STARTED   DURATION
         co2-report   01993b6a-7c00-7000-8000-000000000012   12       Running                  45s       45s
         hello        01993b6a-7c00-7000-8000-000000000001   1        Succeeded   Completed    48m       4s
         co2-report   01993b6a-7c00-7000-8000-000000000011   11       Failed      StepFailed   3d2h      7m30s
         ");
-        assert!(runs(&list, true, now).starts_with("NAMESPACE   WORKFLOW"));
+        assert!(runs(&list, true, false, None, now).starts_with("NAMESPACE   WORKFLOW"));
+        insta::assert_snapshot!(strip_str(&runs(&list, false, false, Some(80), now)).to_string(), @r"
+        WORKFLOW     RUN                                    NUMBER   PHASE       STARTED
+        co2-report   01993b6a-7c00-7000-8000-000000000012   12       Running     45s
+        hello        01993b6a-7c00-7000-8000-000000000001   1        Succeeded   48m
+        co2-report   01993b6a-7c00-7000-8000-000000000011   11       Failed      3d2h
+        ");
+        insta::assert_snapshot!(strip_str(&runs(&list, false, true, Some(80), now)).to_string(), @r"
+        WORKFLOW     RUN                                    NUMBER   PHASE       REASON       STARTED   DURATION   TRIGGER   OWNER   MESSAGE
+        co2-report   01993b6a-7c00-7000-8000-000000000012   12       Running                  45s       45s        Created
+        hello        01993b6a-7c00-7000-8000-000000000001   1        Succeeded   Completed    48m       4s         Created
+        co2-report   01993b6a-7c00-7000-8000-000000000011   11       Failed      StepFailed   3d2h      7m30s      Created
+        ");
     }
 
     #[test]

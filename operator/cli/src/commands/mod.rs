@@ -1,0 +1,53 @@
+//! What each command does.
+
+mod compare;
+mod completion;
+mod describe;
+mod logs;
+mod runs;
+mod tree;
+mod watch;
+
+use crate::{
+    args::{Args, Command},
+    connect::connect,
+    day2,
+    error::CliError,
+    lint,
+    terminal::{put, show},
+};
+use anyhow::Context;
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// Does what the command line says.
+pub async fn run(args: Args) -> Result<ExitCode, CliError> {
+    match args.command {
+        Command::Lint(lint) => return lint::run(&lint),
+        Command::Completion(completion) => completion::completion(&completion)?,
+        Command::Change(change) => show(&day2::apply(&args.target, &change).await?)?,
+        Command::Watch(watch) => return watch::watch(&args.target, &watch).await,
+        // What is wrong with the command line is said before anything is reached.
+        Command::Runs(runs) => {
+            runs::check(&runs)?;
+            runs::list(&mut connect(&args.target).await?, &runs).await?;
+        }
+        Command::Describe(describe) => {
+            describe::describe(&mut connect(&args.target).await?, &describe).await?;
+        }
+        Command::Tree(tree) => tree::tree(&mut connect(&args.target).await?, &tree).await?,
+        Command::Logs(logs) => logs::logs(&mut connect(&args.target).await?, &logs).await?,
+        Command::Compare(compare) => compare::compare(&mut connect(&args.target).await?, &compare).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A value as JSON for programs.
+fn json<T: Serialize>(value: &T) -> Result<(), CliError> {
+    put(&(serde_json::to_string_pretty(value).context("JSON")? + "\n"))
+}
+
+/// A value as YAML for programs.
+fn yaml<T: Serialize>(value: &T) -> Result<(), CliError> {
+    put(&serde_yaml::to_string(value).context("YAML")?)
+}
