@@ -29,6 +29,7 @@ pub mod identity;
 mod keeper;
 mod limit;
 mod metrics;
+pub mod openapi;
 mod query;
 mod refused;
 mod router;

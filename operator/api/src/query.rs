@@ -20,7 +20,8 @@ const LONGEST: usize = 1024;
 const PHASES: [&str; 6] = ["Pending", "Running", "Succeeded", "Failed", "Cancelled", "Vanished"];
 
 /// Parameters of a list of runs. An unknown one is refused: a misspelt filter would show too much.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunsQuery {
     /// Namespace; without it the right in all namespaces is needed.
@@ -60,7 +61,8 @@ pub struct RunsQuery {
 }
 
 /// Parameters of a list of parts of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PartQuery {
     /// The most items in the answer, from 1 to 500.
@@ -70,10 +72,12 @@ pub struct PartQuery {
 }
 
 /// Parameters of a log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogQuery {
     /// Name of the step.
+    #[param(required = true)]
     pub step: Option<String>,
     /// Item of a fan-out.
     pub item: Option<i32>,

@@ -10,6 +10,7 @@ use crate::{
     identity::Peer,
     limit::Limiter,
     metrics::ApiMetrics,
+    openapi,
     refused::Refused,
     routes::{Endpoint, Open, no_such_method, no_such_path},
     source::Source,
@@ -27,6 +28,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use utoipa_axum::router::OpenApiRouter;
 
 /// The longest body of a request. Nothing here reads one yet.
 const MAX_BODY: u64 = 64 * 1024;
@@ -46,6 +48,7 @@ struct Inner {
     cursors: CursorKey,
     health: Health,
     metrics: ApiMetrics,
+    document: Vec<u8>,
 }
 
 impl Api {
@@ -67,6 +70,7 @@ impl Api {
             cursors,
             health,
             metrics,
+            document: openapi::written(),
         }))
     }
 
@@ -78,6 +82,11 @@ impl Api {
         &self.0.cursors
     }
 
+    /// The OpenAPI document.
+    pub(crate) fn document(&self) -> &[u8] {
+        &self.0.document
+    }
+
     pub(crate) fn health(&self) -> &Health {
         &self.0.health
     }
@@ -85,19 +94,19 @@ impl Api {
 
 /// All paths of the API. Requests carry a [`Peer`] extension when their connection has a client certificate.
 pub fn router(api: Api) -> Router {
-    let mut behind = Router::new();
+    let mut behind = OpenApiRouter::new();
     for endpoint in Endpoint::ALL {
-        behind = behind.route(endpoint.path(), endpoint.handler());
+        behind = behind.routes(endpoint.routes());
     }
-    let behind = behind
+    let behind = Router::from(behind)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(api.clone(), authenticate));
-    let mut open = Router::new();
+    let mut open = OpenApiRouter::new();
     for path in Open::ALL {
-        open = open.route(path.path(), path.handler());
+        open = open.routes(path.routes());
     }
-    let open = open.method_not_allowed_fallback(no_such_method);
+    let open = Router::from(open).method_not_allowed_fallback(no_such_method);
     behind.merge(open).layer(from_fn_with_state(api.clone(), observe)).with_state(api)
 }
 

@@ -40,8 +40,24 @@ fn filled(endpoint: Endpoint) -> String {
     match endpoint {
         Endpoint::Logs => format!("{path}?step=fit"),
         Endpoint::Runs => format!("{path}?namespace=climate"),
-        Endpoint::Run | Endpoint::Steps | Endpoint::Events | Endpoint::WorkflowRuns => path,
+        Endpoint::DocsFile => path.replace("{file}", "index.html"),
+        Endpoint::Run
+        | Endpoint::Steps
+        | Endpoint::Events
+        | Endpoint::WorkflowRuns
+        | Endpoint::Document
+        | Endpoint::Docs => path,
     }
+}
+
+/// The status for whoever may see it.
+fn fine(endpoint: Endpoint) -> StatusCode {
+    if endpoint == Endpoint::Docs { StatusCode::PERMANENT_REDIRECT } else { StatusCode::OK }
+}
+
+/// Resources that read the store.
+fn stored() -> impl Iterator<Item = Endpoint> {
+    Endpoint::ALL.into_iter().filter(|e| !e.is_for_everybody_known())
 }
 
 async fn send(app: &Router, path: &str, token: Option<&str>) -> Response {
@@ -78,9 +94,14 @@ async fn every_path_asks_who_asks_and_what_they_may() {
         }
         assert!(store.reads.lock().unwrap().is_empty(), "{path}: nothing is read for a stranger");
         let response = send(&app, &path, Some("token-bob")).await;
+        if endpoint.is_for_everybody_known() {
+            assert_eq!(response.status(), fine(endpoint), "{path}");
+            assert!(store.reads.lock().unwrap().is_empty(), "{path}: it reads nothing");
+            continue;
+        }
         assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
         assert_eq!(problem(response).await.kind(), Some(ProblemKind::Forbidden));
-        assert_eq!(send(&app, &path, Some("token-ada")).await.status(), StatusCode::OK, "{path}");
+        assert_eq!(send(&app, &path, Some("token-ada")).await.status(), fine(endpoint), "{path}");
     }
 }
 
@@ -249,7 +270,7 @@ async fn a_store_that_is_away_is_named_and_runs_go_on() {
     let store = store();
     *store.away.lock().unwrap() = true;
     let app = app(&FakeCluster::with(ADA), &store, true);
-    for endpoint in Endpoint::ALL {
+    for endpoint in stored() {
         let response = send(&app, &filled(endpoint), Some("token-ada")).await;
         assert!(response.headers().contains_key(header::RETRY_AFTER));
         let problem = problem(response).await;
@@ -336,4 +357,22 @@ async fn long_bodies_are_refused_unread() {
     let request =
         Request::get(filled(Endpoint::Run)).header(header::CONTENT_LENGTH, "1000000").body(Body::empty()).unwrap();
     assert_eq!(problem(app.oneshot(request).await.unwrap()).await.kind(), Some(ProblemKind::TooLarge));
+}
+
+#[tokio::test]
+async fn the_page_speaks_to_this_api_only() {
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    let page = send(&app, "/docs/index.html", Some("token-bob")).await;
+    let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'; ") && policy.contains("frame-ancestors 'none'"));
+    assert_eq!(page.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    let initializer = send(&app, "/docs/swagger-initializer.js", Some("token-bob")).await;
+    let text = String::from_utf8(initializer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
+    assert!(text.contains("\"/openapi.json\"") && !text.contains("petstore"), "{text}");
+    for missing in ["none.js", "..%2Fsrc%2Flib.rs", "%2Fetc%2Fpasswd", ""] {
+        let status = send(&app, &format!("/docs/{missing}"), Some("token-bob")).await.status();
+        assert_eq!(status, StatusCode::NOT_FOUND, "{missing}");
+    }
+    let document = json(send(&app, "/openapi.json", Some("token-bob")).await).await;
+    assert!(document["paths"]["/api/v1/runs"]["get"].is_object());
 }

@@ -30,6 +30,7 @@ pub fn server_name(service: &str, namespace: &str) -> String {
 
 /// A page of something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
     /// In order.
@@ -41,6 +42,7 @@ pub struct Page<T> {
 
 /// A run as lists show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RunSummary {
     /// UUIDv7.
@@ -88,6 +90,7 @@ pub struct RunSummary {
 
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     /// What lists show.
@@ -112,6 +115,7 @@ pub struct Run {
 
 /// An attempt of a step, or a step that never started (attempt 0).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// Name of the step.
@@ -170,6 +174,7 @@ pub struct Step {
 
 /// A transition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// When.
@@ -190,6 +195,7 @@ pub struct Event {
 
 /// The end of an attempt's log, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Log {
     /// Name of the step.
@@ -213,6 +219,7 @@ pub struct Log {
 
 /// What went wrong with a request (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// URI of the kind of problem, [`ProblemKind::uri`].
     #[serde(rename = "type")]

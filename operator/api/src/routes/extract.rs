@@ -1,0 +1,66 @@
+//! What handlers ask of a request; each refuses by a problem document.
+
+use crate::{gate::Authorized, identity::Identity, refused::Refused, router::Api};
+use axum::{
+    extract::{FromRequestParts, Path, Query},
+    http::request::Parts,
+};
+use hearth_history::Run;
+use hearth_wire::ProblemKind;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+/// Parameters of a query, refused by a problem document.
+pub struct Params<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Params<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let Query(query) = Query::<T>::from_request_parts(parts, state)
+            .await
+            .map_err(|e| Refused::new(ProblemKind::BadRequest, e.body_text()))?;
+        Ok(Self(query))
+    }
+}
+
+/// Parts of the path, refused by a problem document.
+pub struct InPath<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let Path(path) = Path::<T>::from_request_parts(parts, state)
+            .await
+            .map_err(|e| Refused::new(ProblemKind::BadRequest, e.body_text()))?;
+        Ok(Self(path))
+    }
+}
+
+/// A run that the asker may see, found by the id in the path.
+pub struct RunOf(pub Authorized<Run>, pub Identity);
+
+impl FromRequestParts<Api> for RunOf {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refused> {
+        let who = Identity::from_request_parts(parts, api).await?;
+        let InPath(id) = InPath::<String>::from_request_parts(parts, api).await?;
+        let uuid = Uuid::try_parse(&id).map_err(|_| Refused::no_run(&id))?;
+        Ok(Self(api.gate().get_run(&who, uuid).await?, who))
+    }
+}
+
+/// Authentication has put it there; without it there is no way into a handler.
+impl<S: Send + Sync> FromRequestParts<S> for Identity {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Refused::new(ProblemKind::Unauthenticated, "send a bearer token or a client certificate"))
+    }
+}

@@ -1,0 +1,159 @@
+//! The resources. The router and the OpenAPI document are built from [`Endpoint::ALL`], so this list is what there is.
+
+mod answer;
+mod docs;
+mod extract;
+mod runs;
+
+use crate::{refused::Refused, router::Api};
+use axum::extract::State;
+use hearth_wire::ProblemKind;
+use utoipa_axum::{router::UtoipaMethodRouter, routes};
+
+/// A resource behind the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// Runs.
+    Runs,
+    /// One run.
+    Run,
+    /// Its attempts.
+    Steps,
+    /// Its transitions.
+    Events,
+    /// The log of an attempt.
+    Logs,
+    /// Runs of one Workflow.
+    WorkflowRuns,
+    /// The OpenAPI document.
+    Document,
+    /// The page to try it.
+    Docs,
+    /// What the page consists of.
+    DocsFile,
+}
+
+impl Endpoint {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Runs,
+        Self::Run,
+        Self::Steps,
+        Self::Events,
+        Self::Logs,
+        Self::WorkflowRuns,
+        Self::Document,
+        Self::Docs,
+        Self::DocsFile,
+    ];
+
+    /// The path, as axum and OpenAPI write it.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Runs => "/api/v1/runs",
+            Self::Run => "/api/v1/runs/{id}",
+            Self::Steps => "/api/v1/runs/{id}/steps",
+            Self::Events => "/api/v1/runs/{id}/events",
+            Self::Logs => "/api/v1/runs/{id}/logs",
+            Self::WorkflowRuns => "/api/v1/workflows/{namespace}/{name}/runs",
+            Self::Document => "/openapi.json",
+            Self::Docs => "/docs",
+            Self::DocsFile => "/docs/{file}",
+        }
+    }
+
+    /// The handler, and what the document says of it.
+    pub(crate) fn routes(self) -> UtoipaMethodRouter<Api> {
+        match self {
+            Self::Runs => routes!(runs::runs),
+            Self::Run => routes!(runs::run),
+            Self::Steps => routes!(runs::steps),
+            Self::Events => routes!(runs::events),
+            Self::Logs => routes!(runs::logs),
+            Self::WorkflowRuns => routes!(runs::workflow_runs),
+            Self::Document => routes!(docs::document),
+            Self::Docs => routes!(docs::docs),
+            Self::DocsFile => routes!(docs::docs_file),
+        }
+    }
+
+    /// Whether it tells nothing of the cluster: whoever the cluster knows may see it.
+    #[must_use]
+    pub fn is_for_everybody_known(self) -> bool {
+        match self {
+            Self::Runs | Self::Run | Self::Steps | Self::Events | Self::Logs | Self::WorkflowRuns => false,
+            Self::Document | Self::Docs | Self::DocsFile => true,
+        }
+    }
+}
+
+/// A resource for everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Open {
+    /// The process answers.
+    Healthz,
+    /// The process serves.
+    Readyz,
+}
+
+impl Open {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Healthz, Self::Readyz];
+
+    /// The path.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Healthz => "/healthz",
+            Self::Readyz => "/readyz",
+        }
+    }
+
+    /// The handler, and what the document says of it.
+    pub(crate) fn routes(self) -> UtoipaMethodRouter<Api> {
+        match self {
+            Self::Healthz => routes!(healthz),
+            Self::Readyz => routes!(readyz),
+        }
+    }
+}
+
+/// Whether the process answers
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "healthz",
+    tag = "health",
+    security(()),
+    responses((status = 200, description = "It does.", body = serde_json::Value))
+)]
+async fn healthz(State(api): State<Api>) -> axum::response::Response {
+    api.health().healthz()
+}
+
+/// Whether the process serves
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "health",
+    security(()),
+    responses(
+        (status = 200, description = "It does; how its parts are is in the answer.", body = serde_json::Value),
+        (status = 503, description = "It is starting.", body = serde_json::Value)
+    )
+)]
+async fn readyz(State(api): State<Api>) -> axum::response::Response {
+    api.health().readyz()
+}
+
+/// What nobody answers to; asked of those only who are known.
+pub(crate) async fn no_such_path() -> Refused {
+    Refused::new(ProblemKind::NotFound, "there is nothing under this path; GET /api/v1/runs lists runs")
+}
+
+/// A verb that the resource does not have.
+pub(crate) async fn no_such_method() -> Refused {
+    Refused::new(ProblemKind::MethodNotAllowed, "this resource can only be read: GET or HEAD")
+}

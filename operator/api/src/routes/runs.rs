@@ -1,0 +1,172 @@
+//! Runs and what belongs to them.
+
+use super::{
+    answer::{fresh, tagged},
+    extract::{InPath, Params, RunOf},
+};
+use crate::{
+    gate::Authorized,
+    identity::Identity,
+    query::{LogQuery, PartQuery, RunsQuery},
+    refused::Refused,
+    router::Api,
+    source,
+};
+use axum::{extract::State, http::HeaderMap, response::Response};
+use hearth_history::Run;
+use hearth_wire::{self as wire, Page, ProblemKind};
+
+/// List runs
+///
+/// Newest first. Without a namespace the right to list in all namespaces is needed.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs",
+    operation_id = "listRuns",
+    tag = "runs",
+    params(RunsQuery),
+    responses((status = 200, description = "A page of runs, newest first.", body = Page<wire::RunSummary>))
+)]
+pub async fn runs(
+    State(api): State<Api>,
+    who: Identity,
+    Params(query): Params<RunsQuery>,
+) -> Result<Response, Refused> {
+    list_runs(&api, &who, &query).await
+}
+
+/// List runs of one Workflow
+///
+/// Whether the Workflow is still there or not.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workflows/{namespace}/{name}/runs",
+    operation_id = "listRunsOfWorkflow",
+    tag = "workflows",
+    params(
+        ("namespace" = String, Path, description = "Namespace of the Workflow."),
+        ("name" = String, Path, description = "Name of the Workflow."),
+        RunsQuery,
+    ),
+    responses((status = 200, description = "A page of runs, newest first.", body = Page<wire::RunSummary>))
+)]
+pub async fn workflow_runs(
+    State(api): State<Api>,
+    who: Identity,
+    InPath((namespace, name)): InPath<(String, String)>,
+    Params(query): Params<RunsQuery>,
+) -> Result<Response, Refused> {
+    if query.namespace.is_some() || query.name.is_some() || query.kind.is_some() {
+        return Err(Refused::new(
+            ProblemKind::BadRequest,
+            "namespace, name and kind are in the path; leave them out of the query",
+        ));
+    }
+    let query = RunsQuery { namespace: Some(namespace), name: Some(name), kind: Some("Workflow".to_owned()), ..query };
+    list_runs(&api, &who, &query).await
+}
+
+async fn list_runs(api: &Api, who: &Identity, query: &RunsQuery) -> Result<Response, Refused> {
+    let (filter, part) = (query.filter()?, query.part(api.cursors())?);
+    let page = api.gate().list_runs(who, &query.scope(), filter, part).await?.into_inner();
+    let next = page.next.map(|at| api.cursors().sign(&at, &query.signature()));
+    Ok(fresh(&Page { items: page.items.into_iter().map(source::summary).collect(), next }))
+}
+
+/// Get a run
+///
+/// With its spec, params and results as they were.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}",
+    operation_id = "getRun",
+    tag = "runs",
+    params(("id" = String, Path, description = "Id of the run (UUIDv7).")),
+    responses(
+        (status = 200, description = "The run.", body = wire::Run, headers(("ETag" = String, description = "Changes with the run."))),
+        (status = 304, description = "As the ETag in If-None-Match says.")
+    )
+)]
+pub async fn run(headers: HeaderMap, RunOf(run, _): RunOf) -> Response {
+    tagged(&headers, &source::run(run.into_inner()))
+}
+
+/// List the attempts of a run
+///
+/// One entry per step, item and attempt.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/steps",
+    operation_id = "listSteps",
+    tag = "runs",
+    params(("id" = String, Path, description = "Id of the run (UUIDv7)."), PartQuery),
+    responses((status = 200, description = "A page of attempts, in the order of their start.", body = Page<wire::Step>))
+)]
+pub async fn steps(
+    State(api): State<Api>,
+    RunOf(run, _): RunOf,
+    Params(query): Params<PartQuery>,
+) -> Result<Response, Refused> {
+    let of = format!("steps/{}", run.get().summary.id);
+    let page = api.gate().list_steps(&run, query.part(api.cursors(), &of)?).await?;
+    let next = page.next.map(|at| api.cursors().sign(&at, &of));
+    Ok(fresh(&Page { items: page.items.into_iter().map(source::step).collect(), next }))
+}
+
+/// List the transitions of a run
+///
+/// Of the run itself and of its attempts.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/events",
+    operation_id = "listEvents",
+    tag = "runs",
+    params(("id" = String, Path, description = "Id of the run (UUIDv7)."), PartQuery),
+    responses((status = 200, description = "A page of transitions, in their order.", body = Page<wire::Event>))
+)]
+pub async fn events(
+    State(api): State<Api>,
+    RunOf(run, _): RunOf,
+    Params(query): Params<PartQuery>,
+) -> Result<Response, Refused> {
+    let of = format!("events/{}", run.get().summary.id);
+    let page = api.gate().list_events(&run, query.part(api.cursors(), &of)?).await?;
+    let next = page.next.map(|at| api.cursors().sign(&at, &of));
+    Ok(fresh(&Page { items: page.items.into_iter().map(source::event).collect(), next }))
+}
+
+/// Get the log of an attempt
+///
+/// It needs the right to get pods/log as well.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{id}/logs",
+    operation_id = "getLog",
+    tag = "runs",
+    params(("id" = String, Path, description = "Id of the run (UUIDv7)."), LogQuery),
+    responses(
+        (status = 200, description = "The end of the log, or why there is none.", body = wire::Log),
+        (status = 304, description = "As the ETag in If-None-Match says.")
+    )
+)]
+pub async fn logs(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    RunOf(run, who): RunOf,
+    Params(query): Params<LogQuery>,
+) -> Result<Response, Refused> {
+    let step =
+        query.step.as_deref().ok_or_else(|| Refused::new(ProblemKind::BadRequest, "name the step: ?step=NAME"))?;
+    let found = api.gate().get_log(&who, &run, step, query.item.unwrap_or(0), query.attempt).await?;
+    let log = found.ok_or_else(|| no_log(&run, step, &query))?;
+    Ok(tagged(&headers, &source::log(log)))
+}
+
+fn no_log(run: &Authorized<Run>, step: &str, query: &LogQuery) -> Refused {
+    let attempt = query.attempt.map_or(String::new(), |a| format!(", attempt {a}"));
+    let id = run.get().summary.id;
+    Refused::new(
+        ProblemKind::NotFound,
+        format!("run {id} has no step {step:?}{attempt} with a log; GET /api/v1/runs/{id}/steps lists its steps"),
+    )
+}
