@@ -36,6 +36,7 @@ mod router;
 pub mod routes;
 mod server;
 mod source;
+mod streams;
 #[cfg(test)]
 mod testing;
 mod tls;

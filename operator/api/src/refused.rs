@@ -29,6 +29,30 @@ impl Refused {
         self.kind
     }
 
+    /// Whether trying again later helps.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        match self.kind {
+            ProblemKind::StoreAway
+            | ProblemKind::ClusterAway
+            | ProblemKind::TimedOut
+            | ProblemKind::TooManyRequests => true,
+            ProblemKind::BadRequest
+            | ProblemKind::Unauthenticated
+            | ProblemKind::Forbidden
+            | ProblemKind::NotFound
+            | ProblemKind::MethodNotAllowed
+            | ProblemKind::TooLarge
+            | ProblemKind::Internal => false,
+        }
+    }
+
+    /// The document that says it.
+    #[must_use]
+    pub fn problem(self) -> Problem {
+        Problem::new(self.kind, self.detail)
+    }
+
     /// No such run; said to those only who are known.
     #[must_use]
     pub fn no_run(id: &str) -> Self {
@@ -38,12 +62,13 @@ impl Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let problem = Problem::new(self.kind, self.detail);
+        let kind = self.kind;
+        let problem = self.problem();
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response =
             (status, [(header::CONTENT_TYPE, PROBLEM_JSON), (header::CACHE_CONTROL, "no-store")], body).into_response();
-        if let Some((name, value)) = hint(self.kind) {
+        if let Some((name, value)) = hint(kind) {
             response.headers_mut().insert(name, value);
         }
         response

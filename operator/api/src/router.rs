@@ -14,6 +14,7 @@ use crate::{
     refused::Refused,
     routes::{Endpoint, Open, no_such_method, no_such_path},
     source::Source,
+    streams::Streams,
 };
 use axum::{
     Router,
@@ -37,6 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Requests per second of one identity, and how many at once.
 const RATE: (f64, f64) = (50.0, 200.0);
 
+/// Streams of one identity, and in all.
+const STREAMS: (usize, usize) = (8, 128);
+
 /// What the handlers share.
 #[derive(Clone)]
 pub struct Api(Arc<Inner>);
@@ -49,6 +53,7 @@ struct Inner {
     health: Health,
     metrics: ApiMetrics,
     document: Vec<u8>,
+    streams: Streams,
 }
 
 impl Api {
@@ -71,6 +76,7 @@ impl Api {
             health,
             metrics,
             document: openapi::written(),
+            streams: Streams::new(STREAMS.0, STREAMS.1),
         }))
     }
 
@@ -85,6 +91,10 @@ impl Api {
     /// The OpenAPI document.
     pub(crate) fn document(&self) -> &[u8] {
         &self.0.document
+    }
+
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.0.streams
     }
 
     pub(crate) fn health(&self) -> &Health {

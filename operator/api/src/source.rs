@@ -66,7 +66,7 @@ impl Source {
         match self {
             Self::Store(s) => s.list_events(run, after, limit).await,
             #[cfg(test)]
-            Self::Fake(f) => f.list_events(run),
+            Self::Fake(f) => f.list_events(run, after),
         }
     }
 

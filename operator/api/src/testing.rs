@@ -148,6 +148,7 @@ fn token_review(body: &Value) -> Value {
 pub struct FakeStore {
     pub runs: Arc<Mutex<Vec<Run>>>,
     pub away: Arc<Mutex<bool>>,
+    events: Arc<Mutex<Vec<Event>>>,
     /// Every read, so that a test sees what was read for whom.
     pub reads: Arc<Mutex<Vec<String>>>,
 }
@@ -198,17 +199,24 @@ impl FakeStore {
         Ok(Page { items: vec![step()], next: None })
     }
 
-    pub fn list_events(&self, run: Uuid) -> Result<Page<Event, EventKey>, Error> {
+    pub fn list_events(&self, run: Uuid, after: Option<&EventKey>) -> Result<Page<Event, EventKey>, Error> {
         self.read(format!("events {run}"))?;
-        let event = Event {
-            subject: "run".to_owned(),
-            transition: "Running".to_owned(),
-            seq: 1,
-            at: Time::from_millis(0),
-            reason: None,
-            message: None,
-        };
-        Ok(Page { items: vec![event], next: None })
+        let mut items = vec![event("Running", 1)];
+        items.extend(self.events.lock().unwrap().iter().cloned());
+        items.retain(|e| after.is_none_or(|a| (e.at, e.seq) > (a.at, a.seq)));
+        Ok(Page { items, next: None })
+    }
+
+    /// Adds a transition to the first one, which every run has.
+    pub fn add_event(&self, transition: &str, seq: i64) {
+        self.events.lock().unwrap().push(event(transition, seq));
+    }
+
+    /// Puts run 1 into a phase.
+    pub fn set_phase(&self, phase: &str) {
+        let mut runs = self.runs.lock().unwrap();
+        runs[0].summary.phase = phase.to_owned();
+        runs[0].summary.terminal = phase != "Running";
     }
 
     pub fn get_log(&self, run: Uuid, step: &str) -> Result<Option<Log>, Error> {
@@ -223,6 +231,17 @@ impl FakeStore {
             log_unavailable: None,
         };
         Ok((step == "fit").then_some(log))
+    }
+}
+
+fn event(transition: &str, seq: i64) -> Event {
+    Event {
+        subject: "run".to_owned(),
+        transition: transition.to_owned(),
+        seq,
+        at: Time::from_millis(seq * 1000),
+        reason: None,
+        message: None,
     }
 }
 

@@ -4,6 +4,7 @@ mod answer;
 mod docs;
 mod extract;
 mod runs;
+mod stream;
 
 use crate::{refused::Refused, router::Api};
 use axum::extract::State;
@@ -21,6 +22,8 @@ pub enum Endpoint {
     Steps,
     /// Its transitions.
     Events,
+    /// Its transitions as they come.
+    Stream,
     /// The log of an attempt.
     Logs,
     /// Runs of one Workflow.
@@ -35,11 +38,12 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Runs,
         Self::Run,
         Self::Steps,
         Self::Events,
+        Self::Stream,
         Self::Logs,
         Self::WorkflowRuns,
         Self::Document,
@@ -55,6 +59,7 @@ impl Endpoint {
             Self::Run => "/api/v1/runs/{id}",
             Self::Steps => "/api/v1/runs/{id}/steps",
             Self::Events => "/api/v1/runs/{id}/events",
+            Self::Stream => "/api/v1/runs/{id}/events/stream",
             Self::Logs => "/api/v1/runs/{id}/logs",
             Self::WorkflowRuns => "/api/v1/workflows/{namespace}/{name}/runs",
             Self::Document => "/openapi.json",
@@ -70,6 +75,7 @@ impl Endpoint {
             Self::Run => routes!(runs::run),
             Self::Steps => routes!(runs::steps),
             Self::Events => routes!(runs::events),
+            Self::Stream => routes!(stream::follow),
             Self::Logs => routes!(runs::logs),
             Self::WorkflowRuns => routes!(runs::workflow_runs),
             Self::Document => routes!(docs::document),
@@ -82,7 +88,9 @@ impl Endpoint {
     #[must_use]
     pub fn is_for_everybody_known(self) -> bool {
         match self {
-            Self::Runs | Self::Run | Self::Steps | Self::Events | Self::Logs | Self::WorkflowRuns => false,
+            Self::Runs | Self::Run | Self::Steps | Self::Events | Self::Stream | Self::Logs | Self::WorkflowRuns => {
+                false
+            }
             Self::Document | Self::Docs | Self::DocsFile => true,
         }
     }
