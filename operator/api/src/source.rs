@@ -10,10 +10,6 @@ use uuid::Uuid;
 
 /// The store, or what tests put in its place.
 #[derive(Clone)]
-#[cfg_attr(
-    test,
-    expect(clippy::large_enum_variant, reason = "there is one of it, and in the product only the large one")
-)]
 pub enum Source {
     /// The history store.
     Store(Store),
