@@ -4,6 +4,7 @@
 
 mod apilint;
 mod bench;
+mod bench_history;
 mod ci;
 mod cluster;
 mod compat;
@@ -52,6 +53,8 @@ enum Task {
     Test(ci::TestArgs),
     /// Measure the operator on kwok nodes beside a bare loop.
     BenchOperator(bench::BenchArgs),
+    /// Measure the history store on Postgres and SQLite beside a bare loop.
+    BenchHistory(bench_history::BenchHistoryArgs),
     /// Test the tests: mutants, and proofs that schema leaves matter.
     Prove(prove::ProveArgs),
 }
@@ -79,6 +82,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => ci::run(&args),
         Task::BenchOperator(args) => bench::run(&args),
+        Task::BenchHistory(args) => bench_history::run(&args),
         Task::Prove(args) => prove::run(&args),
     }
 }

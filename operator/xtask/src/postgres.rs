@@ -59,9 +59,19 @@ pub struct Server {
 impl Server {
     /// Makes a database cluster and starts it on a free port of loopback.
     pub fn start() -> Result<Self> {
+        // Tests kill no server: what they wrote need not survive one.
+        Self::start_with("-c fsync=off")
+    }
+
+    /// The same with commits that wait for the disk, for measurements.
+    pub fn durable() -> Result<Self> {
+        Self::start_with("-c fsync=on")
+    }
+
+    fn start_with(settings: &str) -> Result<Self> {
         let folder = TempDir::new("hearth-postgres")?;
         let server = Self { data: folder.path().join("data"), port: free_port()?, _folder: Some(folder) };
-        server.init()?;
+        server.init(settings)?;
         Ok(server)
     }
 
@@ -70,7 +80,7 @@ impl Server {
         format!("postgres://hearth@127.0.0.1:{}/hearth", self.port)
     }
 
-    fn init(&self) -> Result<()> {
+    fn init(&self, settings: &str) -> Result<()> {
         let parent = self.data.parent().context("a data folder has a parent")?;
         if is_root()? {
             tools::run(Command::new("chown").arg("postgres:").arg(parent))?;
@@ -81,7 +91,7 @@ impl Server {
                 .arg(&self.data),
         )?;
         let options = format!(
-            "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={} -c fsync=off -c max_connections=200",
+            "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={} -c max_connections=200 {settings}",
             self.port,
             self.data.display()
         );

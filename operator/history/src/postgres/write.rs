@@ -3,7 +3,7 @@
 use super::{Postgres, stamp::Stamp};
 use crate::{
     clean::{CleanEvent, CleanRun, CleanStep},
-    error::Error,
+    error::{Class, Error, sql_class},
     flush::Rows,
     refusal::Letter,
 };
@@ -23,9 +23,11 @@ impl Postgres {
             let mut held = self.hold().await?;
             let mut transaction = held.connection.begin().await?;
             let result = insert_all(&mut transaction, rows).await;
-            match result {
+            match &result {
                 Ok(_) => transaction.commit().await?,
-                Err(_) => transaction.rollback().await?,
+                Err(e) if sql_class(e) == Class::Invalid => transaction.rollback().await?,
+                // A connection that is read-only, say, would stay so: the next one may not be.
+                Err(_) => return result,
             }
             held.keep();
             result
@@ -36,7 +38,7 @@ impl Postgres {
     pub(crate) async fn insert_dead_letter(&self, letter: &Letter) -> Result<(), Error> {
         self.bounded("writing a dead letter", async {
             let mut held = self.hold().await?;
-            let result = sqlx::query(INSERT_DEAD_LETTER)
+            sqlx::query(INSERT_DEAD_LETTER)
                 .bind(letter.table.as_str())
                 .bind(&letter.run_id)
                 .bind(letter.seq)
@@ -44,9 +46,9 @@ impl Postgres {
                 .bind(&letter.content)
                 .bind(letter.digest())
                 .execute(&mut held.connection)
-                .await;
+                .await?;
             held.keep();
-            result.map(|_| ())
+            Ok(())
         })
         .await
     }

@@ -76,6 +76,7 @@ suite! {
             a_run_id_that_is_none_ends_as_a_letter_with_an_ack,
             the_same_bad_row_again_counts_up,
             odd_text_is_stored_and_read_back,
+            numbers_of_any_size_are_read_back,
             json_of_any_shape_is_stored,
         }
         sweep {

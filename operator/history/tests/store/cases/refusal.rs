@@ -109,7 +109,7 @@ pub async fn the_same_bad_row_again_counts_up(db: Db) {
 pub async fn odd_text_is_stored_and_read_back(db: Db) {
     let mut w = start(&db.store());
     let id = Uuid::now_v7();
-    let odd = "tab\t nl\n quote\"' back\\slash \\u0000 {} %s $1 \u{202e} \u{7f} \u{1} 𝄞 \u{fffe}";
+    let odd = "tab\t nl\n quote\"' back\\slash \\u0000 \\ud800 {} %s $1 \u{202e} \u{7f} \u{1} 𝄞 \u{fffe}";
     let mut row = run(id, 1, "Failed");
     row.message = Some(format!("{odd}\0end"));
     row.params = json!({"text": odd, "nul\0key": ["a\0b", {"deep": "\0"}], "n": 1.5e300});
@@ -138,6 +138,21 @@ pub async fn odd_text_is_stored_and_read_back(db: Db) {
     assert_eq!(events[0].subject, "step/fit\u{fffd}/1");
     let steps = store.list_steps(id, None, 10).await.unwrap().items;
     assert_eq!(steps[0].outputs, json!({"x\u{fffd}": "\u{fffd}"}));
+}
+
+/// What is no number comes as text: JSON has none. What is one comes back as it was.
+pub async fn numbers_of_any_size_are_read_back(db: Db) {
+    let mut w = start(&db.store());
+    let id = Uuid::now_v7();
+    let mut row = run(id, 1, "Succeeded");
+    row.results = json!({
+        "loss": "NaN", "best": "-Infinity", "none": f64::NAN, "large": 1.5e300, "small": -2.5e-300,
+        "most": u64::MAX, "least": i64::MIN, "half": 0.5,
+    });
+    let wanted = row.results.clone();
+    assert_eq!(wanted["none"], json!(null));
+    assert!(!w.store(run_batch(row)).await.minimal);
+    assert_eq!(db.store().get_run(id).await.unwrap().unwrap().results, wanted);
 }
 
 pub async fn json_of_any_shape_is_stored(db: Db) {

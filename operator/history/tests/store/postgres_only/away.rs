@@ -166,3 +166,36 @@ async fn a_writer_without_senders_and_without_a_store_ends() {
     })
     .await;
 }
+
+/// A database that its administrator made read-only is away to the writer, and still there to readers.
+#[tokio::test]
+async fn a_read_only_database_is_waited_for_and_can_be_read() {
+    with_postgres(|db| async move {
+        let store = connect_with(db.dsn(), short()).unwrap();
+        let mut w = start(&store);
+        let before = Uuid::now_v7();
+        w.store(run_batch(run(before, 1, "Succeeded"))).await;
+        let name = db.options().get_database().unwrap();
+        let set = |value: &str| sqlx::AssertSqlSafe(format!("ALTER DATABASE {name} SET default_transaction_read_only = {value}"));
+        db.sql().execute(set("on")).await.unwrap();
+        let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'hearth'";
+        assert!(db.count(kill).await > 0);
+        w.wait_up(false).await;
+        let id = Uuid::now_v7();
+        w.send(run_batch(run(id, 1, "Succeeded")));
+        until("the writer tries and fails", || async {
+            w.metrics().contains("hearth_history_failures_total{class=\"transient\"}")
+        })
+        .await;
+        assert_eq!(store.vanish(&[before]).await.unwrap_err().class(), Class::Transient);
+        until("reads go on", || async { matches!(store.get_run(before).await, Ok(Some(_))) }).await;
+        assert_eq!(w.acks.try_recv(), Err(TryRecvError::Empty));
+        let mut admin = PgConnection::connect_with(db.options()).await.unwrap();
+        admin.execute("SET default_transaction_read_only = off").await.unwrap();
+        admin.execute(set("off")).await.unwrap();
+        assert_eq!(w.ack().await.run_id, id.to_string());
+        w.wait_up(true).await;
+        assert_eq!(db.count("SELECT count(*) FROM hearth.dead_letter").await, 0);
+    })
+    .await;
+}
