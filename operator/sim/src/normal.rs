@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Attempts that ran, by step, in order: void ones have no place here.
-type Ordinals = BTreeMap<(String, i32), usize>;
+type Ordinals = BTreeMap<(String, i32, i32), usize>;
 
 /// The normal form of a world.
 #[must_use]
@@ -74,12 +74,12 @@ fn is_void(row: &StepRow) -> bool {
 }
 
 fn ordinals(rows: &[&StepRow]) -> Ordinals {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(&str, i32), usize> = BTreeMap::new();
     let mut ordinals = Ordinals::new();
     for row in rows.iter().filter(|r| !is_void(r) && r.attempt > 0) {
-        let count = counts.entry(row.step.as_str()).or_default();
+        let count = counts.entry((row.step.as_str(), row.item)).or_default();
         *count += 1;
-        ordinals.insert((row.step.clone(), row.attempt), *count);
+        ordinals.insert((row.step.clone(), row.item, row.attempt), *count);
     }
     ordinals
 }
@@ -88,7 +88,7 @@ fn step_rows(rows: &[&StepRow], ordinals: &Ordinals) -> Vec<Value> {
     rows.iter()
         .filter(|r| !is_void(r))
         .map(|r| {
-            let ordinal = ordinals.get(&(r.step.clone(), r.attempt)).copied().unwrap_or(0);
+            let ordinal = ordinals.get(&(r.step.clone(), r.item, r.attempt)).copied().unwrap_or(0);
             json!([
                 r.step,
                 r.item,
@@ -112,11 +112,13 @@ fn events<K: Kind>(world: &World<K>, run_id: &str, ordinals: &Ordinals) -> Vec<V
     for row in world.store.events.values().filter(|e| e.run_id == run_id) {
         let mut parts = row.subject.split('/');
         let subject = match (parts.next(), parts.next(), parts.next().and_then(|n| n.parse::<i32>().ok())) {
-            (Some("step"), Some(step), Some(attempt)) if attempt > 0 => match ordinals.get(&(step.to_owned(), attempt))
-            {
-                Some(n) => format!("step/{step}/{n}"),
-                None => continue,
-            },
+            (Some("step"), Some(step), Some(attempt)) if attempt > 0 => {
+                let (name, item) = step.strip_suffix(']').and_then(|s| s.split_once('[')).unwrap_or((step, "0"));
+                match ordinals.get(&(name.to_owned(), item.parse().unwrap_or(0), attempt)) {
+                    Some(n) => format!("step/{step}/{n}"),
+                    None => continue,
+                }
+            }
             (Some(_) | None, _, _) => row.subject.clone(),
         };
         list.push((subject, row.transition.clone(), row.reason.clone()));

@@ -156,8 +156,13 @@ impl Source<'_> {
             if before.as_ref().is_some_and(|b| *b == one || b.phase.is_terminal()) {
                 continue;
             }
-            // An item that is over is listed no more: it was in the attempt that it was in before.
+            // An item that is over is listed no more: it was in the attempt that it was in before, or that its pod is of.
+            // One without a pod is recorded, since pods go only then.
             let known = before.map(|b| b.attempt).or(made.get(&index).copied());
+            let listed = fan.items.iter().any(|i| i.index == index);
+            if one.phase.is_terminal() && known.is_none() && !listed {
+                continue;
+            }
             one.attempt = one.attempt.max(known.unwrap_or(0));
             if one.phase.is_terminal() {
                 one.finished_at = one.finished_at.or(run.updated_at);

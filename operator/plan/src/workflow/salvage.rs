@@ -54,6 +54,10 @@ fn from_status(raw: &Value, env: &Env) -> Option<Vec<Record>> {
             step.phase = StepPhase::Cancelled;
             step.reason = Some(Reason::Poisoned);
             step.finished_at = Some(at);
+            if let Some(fan) = step.fan_out.as_deref_mut() {
+                fan.items.retain(|i| i.phase == StepPhase::Failed);
+                std::mem::take(&mut fan.open).iter().for_each(|index| fan.cancelled.insert(index));
+            }
         }
         status.phase = Some(RunPhase::Cancelled);
     }
