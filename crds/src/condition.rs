@@ -138,6 +138,8 @@ pub enum Reason {
     Approved,
     /// The object is a template: it runs when it is asked to.
     Template,
+    /// The template that `from` names is not there.
+    WaitingForTemplate,
     /// The object runs at the times of its schedules.
     Scheduled,
     /// A scheduled time came while the run was under way, and `concurrency` is Replace.
@@ -207,6 +209,7 @@ impl Reason {
             Self::WaitingForApproval => "WaitingForApproval",
             Self::Approved => "Approved",
             Self::Template => "Template",
+            Self::WaitingForTemplate => "WaitingForTemplate",
             Self::Scheduled => "Scheduled",
             Self::Replaced => "Replaced",
             Self::FailFast => "FailFast",

@@ -31,6 +31,7 @@ pub const MAX_STEPS: usize = 128;
     derive = "PartialEq",
     doc = "Workflow runs a DAG of steps, each step a pod, and keeps the record of every run.",
     validation = Rule::new("self.metadata.name.size() <= 52").message("metadata.name: at most 52 characters, so that the names of its pods fit"),
+    validation = Rule::new("has(self.spec.from) || (has(self.spec.steps) && self.spec.steps.size() > 0)").message("spec.steps: add at least one step, or name a template in spec.from"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase", description = "Phase of the current run."),
     printcolumn(name = "Progress", type_ = "string", json_path = ".status.progress", description = "Steps that ended, of all steps."),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason", description = "Why it is in this phase."),
@@ -42,13 +43,17 @@ pub const MAX_STEPS: usize = 128;
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkflowSpec {
+    /// from: runs the steps of another Workflow in the namespace with params of one's own; then steps, and what goes with them, come from there. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<From>,
     /// params: typed values that expressions read as params.NAME. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub params: Vec<Param>,
-    /// steps of the DAG, by name; a step starts when all its needs succeeded. At least one.
-    #[schemars(length(min = 1, max = 128))]
+    /// steps of the DAG, by name; a step starts when all its needs succeeded. At least one, unless from names a template.
+    #[serde(default)]
+    #[schemars(length(max = 128))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub steps: Vec<Step>,
     /// image of every step that names none, for example python:3.13. Default: none.
@@ -113,6 +118,19 @@ pub struct WorkflowSpec {
     pub approve: Vec<Approve>,
 }
 
+/// A template, and the params that it is run with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct From {
+    /// workflow: name of the template, a Workflow in the same namespace, for example co2-report.
+    #[schemars(length(min = 1, max = 52))]
+    pub workflow: String,
+    /// params that differ from the template's defaults, by name, for example `{window: 24}`. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub params: BTreeMap<String, Json>,
+}
+
 /// Text with `${…}` expressions in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -129,7 +147,7 @@ pub struct Param {
     /// type: string, integer, number, boolean, array or object. Default: string.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<ValueType>,
-    /// default: the value, of the declared type. A Workflow that runs by itself needs one for every param.
+    /// default: the value, of the declared type. Only a template (runPolicy: Manual) may leave it to those who run it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Json>,
     /// minimum of an integer or number. Default: none.

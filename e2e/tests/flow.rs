@@ -89,6 +89,24 @@ fn the_step_on_exit_runs_after_a_cancel() -> Result<()> {
 }
 
 #[test]
+fn a_template_is_run_with_other_params() -> Result<()> {
+    scene("from", |scene| {
+        scene.apply("weekly", "{from: {workflow: report, params: {window: 24}}}")?;
+        scene.look("weekly", "it waits", A_WORD, |o| Ok(status::says(o, "Ready", "False", "WaitingForTemplate")))?;
+        scene.apply(
+            "report",
+            "{runPolicy: Manual, params: [{name: window, type: integer}], steps: [{name: a, command: [sh, -c, 'echo \"{\\\"n\\\": $1}\" > /dev/termination-log', sh], args: ['${string(params.window)}'], outputs: [{name: n, type: integer}]}], results: {n: '${steps.a.outputs.n}'}}",
+        )?;
+        let done = scene.complete("weekly", A_RUN)?;
+        ensure!(done.pointer("/status/run/results") == Some(&json!({"n": 24})), "{done}");
+        rows::equal_status(scene, &done)?;
+        let template = scene.read("report")?;
+        ensure!(template.pointer("/status/run").is_none(), "the template ran: {template}");
+        Ok(())
+    })
+}
+
+#[test]
 fn a_schedule_starts_a_run_at_its_time() -> Result<()> {
     scene("schedule", |scene| {
         scene.apply("w", "{schedules: [{cron: '* * * * *'}], steps: [{name: a, command: ['true']}]}")?;

@@ -10,24 +10,24 @@ use crate::{
     shared::Shared,
 };
 use futures::{FutureExt, StreamExt, future};
-use hearth_plan::{Kind, kind::RunMark};
+use hearth_plan::{Kind, facts::Template, kind::RunMark};
 use kube::{
     Api, Resource,
     core::DeserializeGuard,
     runtime::{
         WatchStreamExt, applier,
         controller::{Action, Config, Error as ApplierError},
-        reflector::{ObjectRef, store},
+        reflector::{ObjectRef, Store, store},
         watcher::{self, Event},
     },
 };
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     convert::Infallible,
     future::Future,
     panic::AssertUnwindSafe,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
@@ -65,11 +65,41 @@ impl<K: Kind> Default for Memory<K> {
 pub(crate) struct Controller<K: Kind> {
     pub(crate) shared: Arc<Shared>,
     memory: Mutex<HashMap<String, Memory<K>>>,
+    /// All objects of the kind, once they are watched.
+    objects: OnceLock<Store<DeserializeGuard<K::Cr>>>,
+    /// Who reads an object beside itself; a change of it wakes them.
+    readers: Mutex<BTreeMap<Key, BTreeSet<Key>>>,
 }
 
 impl<K: Kind> Controller<K> {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, memory: Mutex::default() }
+        Self { shared, memory: Mutex::default(), objects: OnceLock::new(), readers: Mutex::default() }
+    }
+
+    /// Objects that a pass reads beside its own, as the cache shows them. From now on their changes wake the reader.
+    pub(crate) fn templates(&self, cr: &K::Cr) -> BTreeMap<String, Template> {
+        let meta = cr.meta();
+        let namespace = meta.namespace.clone().unwrap_or_default();
+        let key = |name: &str| Key { namespace: namespace.clone(), name: name.to_owned() };
+        let reader = key(meta.name.as_deref().unwrap_or_default());
+        let mut templates = BTreeMap::new();
+        for name in K::reads(cr) {
+            let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            readers.entry(key(&name)).or_default().insert(reader.clone());
+            drop(readers);
+            let found = self.objects.get().and_then(|all| all.get(&ObjectRef::new(&name).within(&namespace)));
+            let template = found.and_then(|object| object.0.as_ref().ok().and_then(Template::of));
+            templates.extend(template.map(|t| (name, t)));
+        }
+        templates
+    }
+
+    /// Wakes those that read the object. Each asks again when it still does.
+    fn wake_readers(&self, key: &Key, queue: &mpsc::UnboundedSender<Key>) {
+        let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner).remove(key).unwrap_or_default();
+        for reader in readers {
+            Wake { key: reader, queue: queue.clone() }.now();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Memory<K>>> {
@@ -257,6 +287,7 @@ pub async fn run<K: Kind>(shared: Arc<Shared>, stop: impl Future<Output = ()> + 
         watcher::watcher(Api::<DeserializeGuard<K::Cr>>::all(shared.calls.client()), watcher::Config::default())
             .default_backoff()
             .reflect(writer);
+    let _only_once = controller.objects.set(reader.clone());
     let watch = async {
         let mut objects = pin!(objects);
         let mut listed = BTreeSet::new();
@@ -300,6 +331,7 @@ fn take<K: Kind>(
             Key { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() };
         let wake = Wake { key, queue: queue.clone() };
         controller.shared.world.object_seen(&uid_of(object), wake.clone());
+        controller.wake_readers(&wake.key, queue);
         wake.now();
     };
     match event {
@@ -313,7 +345,12 @@ fn take<K: Kind>(
             gone.iter().for_each(|uid| controller.forget(uid));
         }
         Ok(Event::Apply(object)) => seen(&object),
-        Ok(Event::Delete(object)) => controller.forget(&uid_of(&object)),
+        Ok(Event::Delete(object)) => {
+            let meta = object.meta();
+            let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
+            controller.wake_readers(&Key { namespace, name }, queue);
+            controller.forget(&uid_of(&object));
+        }
         Err(error) => {
             controller.shared.metrics.watch_error(K::KIND);
             tracing::warn!(kind = K::KIND, %error, "watch failed, starting it again");

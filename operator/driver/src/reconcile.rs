@@ -74,7 +74,8 @@ impl<'a, K: Kind> Pass<'a, K> {
         let mark = K::status(cr).map(K::mark).unwrap_or_default();
         let unwatched = shared.clear_up(&parent).await?;
         let store_up = *shared.store_up.borrow();
-        let facts = shared.world.facts(&parent.uid, &parent.namespace, &mark, store_up);
+        let mut facts = shared.world.facts(&parent.uid, &parent.namespace, &mark, store_up);
+        facts.templates = controller.templates(cr);
         controller.note_mark(&parent.uid, &mark);
         let last = controller.last_specs(&parent.uid);
         let specs = Arc::new(pure(|| K::specs(cr, &facts, last.as_deref()))?);

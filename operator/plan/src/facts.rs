@@ -17,6 +17,8 @@ pub struct Facts {
     pub stored: BTreeMap<String, i64>,
     /// Highest acknowledged `seq` of any records by run id.
     pub recorded: BTreeMap<String, i64>,
+    /// Objects that the pass reads (`Kind::reads`), by name; one that is missing is not there.
+    pub templates: BTreeMap<String, Template>,
     /// Whether the store took the last batch.
     pub store_up: bool,
     /// The namespace has a deletionTimestamp: nothing can be created in it.
@@ -34,6 +36,30 @@ impl Facts {
             (None, Some(post)) => Child::Unseen(post),
             (None, None) => Child::Unknown,
         }
+    }
+}
+
+/// Another object of the kind, as it is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    /// UID.
+    pub uid: String,
+    /// metadata.generation.
+    pub generation: i64,
+    /// The spec as it is stored.
+    pub spec: serde_json::Value,
+}
+
+impl Template {
+    /// The object, if it decodes that far.
+    #[must_use]
+    pub fn of(cr: &impl Serialize) -> Option<Self> {
+        let value = serde_json::to_value(cr).ok()?;
+        Some(Self {
+            uid: value.pointer("/metadata/uid")?.as_str()?.to_owned(),
+            generation: value.pointer("/metadata/generation").and_then(serde_json::Value::as_i64).unwrap_or(0),
+            spec: value.get("spec")?.clone(),
+        })
     }
 }
 

@@ -14,7 +14,11 @@ use hearth_crds::workflow::{Workflow, WorkflowStatus};
 use hearth_plan::{
     Facts, Intent, Kind,
     kind::{Accepted, Start},
-    workflow::{WorkflowKind, digest::spec_digest, validate::RetryPolicy},
+    workflow::{
+        WorkflowKind,
+        digest::{revision_name, spec_digest},
+        validate::RetryPolicy,
+    },
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -30,7 +34,7 @@ fn start(spec: &Value) -> Start {
     let status: WorkflowStatus = serde_json::from_value(json!({
         "phase": "Running",
         "run": {
-            "id": RUN, "number": 1, "seq": 3, "revision": "r", "digest": spec_digest(&cr.spec), "generation": 1,
+            "id": RUN, "number": 1, "seq": 3, "revision": revision_name("demo", "uid-a", &spec_digest(&cr.spec)), "digest": spec_digest(&cr.spec), "generation": 1,
             "trigger": "Created", "startedAt": "2026-01-01T00:00:00Z", "params": {"window": 12},
             "steps": [{"name": "fit", "phase": "Running", "attempt": 2, "ended": [
                 {"attempt": 1, "class": "Application", "reason": "StepFailed", "node": "n1", "at": "2026-01-01T00:00:30Z"}]}],

@@ -88,10 +88,14 @@ impl<K: Kind> Driver<K> {
         }
     }
 
-    /// The watch delivers one change.
-    pub fn deliver(&mut self, server: &Server, now: Time) {
-        let keys = self.cache.deliver(server);
-        self.wake(keys, now);
+    /// Looks at objects that the watch showed, and at those that read them.
+    pub fn shown(&mut self, keys: Vec<Key>, now: Time) {
+        let reads = |reader: &Key| {
+            let names = good(&self.cache, reader).map(|cr| K::reads(cr)).unwrap_or_default();
+            keys.iter().any(|key| key.0 == reader.0 && names.contains(&key.1))
+        };
+        let readers: Vec<Key> = self.cache.all().into_iter().filter(reads).collect();
+        self.wake(keys.into_iter().chain(readers), now);
     }
 
     /// Objects whose pass is under way.

@@ -7,7 +7,7 @@ use crate::{
 };
 use hearth_plan::{
     Facts, Kind,
-    facts::{PodFact, Post},
+    facts::{PodFact, Post, Template},
     record::{Ack, RecordBatch},
 };
 use k8s_openapi::api::core::v1::Pod;
@@ -128,6 +128,7 @@ impl<K: Kind> Memory<K> {
             revisions: cache.revisions_of(&key.0, uid),
             stored: own.acks.clone(),
             recorded: own.recorded.clone(),
+            templates: BTreeMap::new(),
             store_up: self.store_up,
             namespace_terminating: cache.terminating.contains(&key.0),
             logs: own.logs.clone(),
@@ -138,7 +139,11 @@ impl<K: Kind> Memory<K> {
     #[must_use]
     pub fn sight(&self, cache: &Cache<K>, key: &Key, cr: Arc<K::Cr>) -> Sight<K> {
         let uid = cr.uid().unwrap_or_default();
-        let facts = self.facts(cache, key, &uid);
+        let mut facts = self.facts(cache, key, &uid);
+        for name in K::reads(&cr) {
+            let other = good(cache, &(key.0.clone(), name.clone()));
+            facts.templates.extend(other.and_then(|cr| Template::of(&**cr)).map(|t| (name, t)));
+        }
         let last = self.own.get(&uid).and_then(|own| own.specs.as_deref());
         let specs = Arc::new(K::specs(&cr, &facts, last));
         Sight { cr, facts, specs }

@@ -323,7 +323,7 @@ impl<K: Kind> World<K> {
         } else {
             driver.cache.deliver(server)
         };
-        driver.wake(keys, now);
+        driver.shown(keys, now);
     }
 
     fn drive(&mut self, i: usize, key: &Key, begin: bool) {

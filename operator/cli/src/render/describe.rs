@@ -274,6 +274,7 @@ fn advice(reason: Reason) -> Option<&'static str> {
         Reason::WaitingForApproval => {
             Some("somebody has to decide: kubectl hearth approve WORKFLOW STEP, or kubectl hearth cancel WORKFLOW")
         }
+        Reason::WaitingForTemplate => Some("apply the Workflow that spec.from.workflow names, or correct the name"),
         Reason::Accepted
         | Reason::Running
         | Reason::Completed

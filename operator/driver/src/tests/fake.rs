@@ -110,6 +110,10 @@ impl Kind for Fake {
         }
     }
 
+    fn reads(_: &FakeCr) -> Vec<String> {
+        Vec::new()
+    }
+
     fn specs(_cr: &FakeCr, _facts: &Facts, _last: Option<&()>) {}
 
     fn plan(cr: &FakeCr, (): &(), facts: &Facts, _env: &Env, _now: Time) -> Plan<FakeStatus> {

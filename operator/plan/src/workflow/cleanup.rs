@@ -127,12 +127,12 @@ impl Work<'_> {
 
     /// Revisions that no run names any more.
     fn drop_revisions(&mut self, run: &Run) {
-        let next = digest::revision_name(&self.owner.name, &self.owner.uid, &self.specs.current.digest);
+        let next = &self.specs.current.revision;
         for revision in self
             .facts
             .revisions
             .values()
-            .filter(|r| r.role == label::REVISION_SPEC && r.name != run.revision && r.name != next)
+            .filter(|r| r.role == label::REVISION_SPEC && r.name != run.revision && r.name != *next)
         {
             self.plan.actions.push((
                 Action::DeleteRevision { name: revision.name.clone(), uid: revision.uid.clone() },

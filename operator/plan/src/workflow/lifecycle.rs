@@ -232,7 +232,9 @@ impl Work<'_> {
             RunPolicy::OnChange => None,
         };
         let Some(trigger) = self.trigger(token.as_deref(), due) else {
-            if let Err(e) = &self.specs.current.checked {
+            if let Err(e) = self.specs.current.checked.as_ref().map(drop)
+                && !self.specs.current.waits
+            {
                 self.situation.invalid = Some(e.to_string());
             }
             return;
@@ -240,11 +242,17 @@ impl Work<'_> {
         let specs = self.specs;
         let valid = match &specs.current.checked {
             Ok(valid) => valid,
+            Err(e) if specs.current.waits => return self.note(Reason::WaitingForTemplate, e.to_string()),
             Err(e) => {
                 self.situation.invalid = Some(e.to_string());
                 return;
             }
         };
+        if let Some(name) = valid.open_params.first() {
+            let fix = "has no value: give it a default, or run it with `from` and a value";
+            self.situation.invalid = Some(format!("spec.params[{name}].default: {fix}"));
+            return;
+        }
         if self.situation.suspended || self.facts.namespace_terminating || !self.record_is_safe() {
             return;
         }
@@ -284,7 +292,7 @@ impl Work<'_> {
 
     fn start(&mut self, trigger: Trigger, spec: &Valid, token: Option<String>, scheduled_for: Option<Time>) {
         let digest = self.specs.current.digest.clone();
-        let revision = digest::revision_name(&self.owner.name, &self.owner.uid, &digest);
+        let revision = self.specs.current.revision.clone();
         if !has_finalizer(self.cr) {
             self.plan.actions.push((Action::AddFinalizer, Reason::Accepted));
         }
@@ -449,6 +457,7 @@ fn bare(run: &Run) -> Valid {
     let step = |name: &str| ValidStep { name: name.to_owned(), ..ValidStep::default() };
     Valid {
         params: Map::new(),
+        open_params: Vec::new(),
         steps: run.steps.iter().map(|s| step(&s.name)).collect(),
         parallelism: 1,
         fail_fast: false,

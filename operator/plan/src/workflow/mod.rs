@@ -19,6 +19,7 @@ mod schedule;
 pub mod specs;
 mod spool;
 mod starting;
+mod template;
 pub mod validate;
 mod waiting;
 
@@ -80,6 +81,10 @@ impl Kind for WorkflowKind {
                 .iter()
                 .any(|c| c.type_ == ConditionType::HistoryStored && c.status == ConditionStatus::True),
         }
+    }
+
+    fn reads(cr: &Workflow) -> Vec<String> {
+        cr.spec.from.iter().map(|from| from.workflow.clone()).collect()
     }
 
     fn specs(cr: &Workflow, facts: &Facts, last: Option<&Specs>) -> Specs {

@@ -1,7 +1,9 @@
 //! The specs that a pass works with: the object's own, and the one that its run is pinned to.
 
 use super::{
+    build::Owner,
     digest,
+    template::{self, Unresolved},
     validate::{Invalid, Valid, validate},
 };
 use crate::facts::Facts;
@@ -13,6 +15,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Specs {
     generation: Option<i64>,
+    /// UID and generation of the template that `from` names.
+    template: Option<(String, i64)>,
     /// The object's own spec.
     pub current: Arc<Spec>,
     pinned: Option<Arc<Spec>>,
@@ -21,18 +25,39 @@ pub struct Specs {
 /// A spec that was checked.
 #[derive(Debug)]
 pub struct Spec {
-    /// Digest of the run-affecting fields.
+    /// Digest of the run-affecting fields as the user wrote them: a run of a template names the template.
     pub digest: String,
-    /// The run-affecting fields as the user wrote them.
+    /// Name of the revision that pins it: that of what is run, the template's steps included.
+    pub revision: String,
+    /// The run-affecting fields of what is run.
     pub written: Value,
     /// What can run, or what is wrong.
     pub checked: Result<Valid, Invalid>,
+    /// It is not wrong, but its template is not there yet.
+    pub waits: bool,
 }
 
 impl Spec {
-    fn of(spec: &WorkflowSpec) -> Self {
-        let written = digest::run_affecting(spec);
-        Self { digest: digest::digest_of(&written), written, checked: validate(spec) }
+    fn of(cr: &Workflow, facts: &Facts) -> Self {
+        let owner = Owner::of(cr);
+        let own = digest::run_affecting(&cr.spec);
+        let own_digest = digest::digest_of(&own);
+        let name = |digest: &str| digest::revision_name(&owner.name, &owner.uid, digest);
+        match template::effective(&owner.name, &cr.spec, |t| facts.templates.get(t).cloned()) {
+            Ok(effective) => {
+                let written = if cr.spec.from.is_some() { digest::run_affecting(&effective) } else { own };
+                let revision = name(&digest::digest_of(&written));
+                let checked = validate(&effective).map_err(|e| template::named(&cr.spec, e));
+                Self { digest: own_digest, revision, written, checked, waits: false }
+            }
+            Err(unresolved) => {
+                let (why, waits) = match unresolved {
+                    Unresolved::Missing(why) => (why, true),
+                    Unresolved::Wrong(why) => (why, false),
+                };
+                Self { revision: name(&own_digest), digest: own_digest, written: own, checked: Err(why), waits }
+            }
+        }
     }
 }
 
@@ -41,21 +66,24 @@ impl Specs {
     #[must_use]
     pub fn of(cr: &Workflow, facts: &Facts, last: Option<&Self>) -> Self {
         let generation = cr.metadata.generation;
+        let from = cr.spec.from.as_ref().and_then(|from| facts.templates.get(&from.workflow));
+        let template = from.map(|t| (t.uid.clone(), t.generation));
         let current = last
-            .filter(|l| generation.is_some() && l.generation == generation)
-            .map_or_else(|| Arc::new(Spec::of(&cr.spec)), |l| Arc::clone(&l.current));
-        let run = cr.status.as_ref().and_then(|s| s.run.as_ref()).filter(|r| r.digest != current.digest);
+            .filter(|l| generation.is_some() && l.generation == generation && l.template == template)
+            .map_or_else(|| Arc::new(Spec::of(cr, facts)), |l| Arc::clone(&l.current));
+        let run = cr.status.as_ref().and_then(|s| s.run.as_ref()).filter(|r| r.revision != current.revision);
         let pinned = run.and_then(|run| {
-            let known = last.and_then(|l| l.pinned.clone()).filter(|p| p.digest == run.digest);
+            let known = last.and_then(|l| l.pinned.clone()).filter(|p| p.revision == run.revision);
             known.or_else(|| from_revision(run, facts).map(Arc::new))
         });
-        Self { generation, current, pinned }
+        Self { generation, template, current, pinned }
     }
 
     /// The spec that `run` is pinned to; None when its revision is not there.
     #[must_use]
     pub fn pinned(&self, run: &Run) -> Option<&Spec> {
-        [Some(&self.current), self.pinned.as_ref()].into_iter().flatten().map(|s| &**s).find(|s| s.digest == run.digest)
+        let known = [Some(&self.current), self.pinned.as_ref()].into_iter().flatten().map(|s| &**s);
+        known.into_iter().find(|s| s.revision == run.revision)
     }
 
     /// Whether `run` runs the object's own spec.
@@ -69,5 +97,11 @@ impl Specs {
 fn from_revision(run: &Run, facts: &Facts) -> Option<Spec> {
     let written = facts.revisions.get(&run.revision)?.data.get("spec")?;
     let spec: WorkflowSpec = serde_json::from_value(written.clone()).ok()?;
-    Some(Spec { digest: run.digest.clone(), written: written.clone(), checked: validate(&spec) })
+    Some(Spec {
+        digest: run.digest.clone(),
+        revision: run.revision.clone(),
+        written: written.clone(),
+        checked: validate(&spec),
+        waits: false,
+    })
 }

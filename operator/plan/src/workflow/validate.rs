@@ -11,7 +11,7 @@ use hearth_crds::{
     duration::DurationText,
     json::{Json, ValueType, type_name},
     pod::{EnvSource, EnvVar, PodSubset},
-    workflow::{ForEach, Logs, Param, Retry, Step, StepEnd, StepEnds, WorkflowSpec},
+    workflow::{ForEach, Logs, Param, Retry, RunPolicy, Step, StepEnd, StepEnds, WorkflowSpec},
 };
 use serde_json::{Map, Value};
 use std::{
@@ -45,6 +45,8 @@ pub(super) fn invalid<T>(field: impl Into<String>, message: impl Into<String>) -
 pub struct Valid {
     /// Params with their values.
     pub params: Map<String, Value>,
+    /// Params of a template that those who run it must give.
+    pub open_params: Vec<String>,
     /// Steps so that each comes after its needs, else in the order of the spec.
     pub steps: Vec<ValidStep>,
     /// The most pods at one time.
@@ -180,7 +182,7 @@ pub fn validate(spec: &WorkflowSpec) -> Result<Valid, Invalid> {
             format!("is {size} bytes of JSON, at most {MAX_SPEC} fit in its revision: move data out of the spec"),
         );
     }
-    let params = params(&spec.params)?;
+    let (params, open_params) = params(spec)?;
     names(spec)?;
     let order = topological(&spec.steps)?;
     let before = before(&spec.steps, &order);
@@ -195,6 +197,7 @@ pub fn validate(spec: &WorkflowSpec) -> Result<Valid, Invalid> {
     keep_outputs(&mut steps, on_exit.as_ref(), &results);
     Ok(Valid {
         params,
+        open_params,
         steps,
         parallelism: spec.parallelism.map_or(DEFAULT_PARALLELISM, |n| n as usize),
         fail_fast: spec.fail_fast.unwrap_or(false),
@@ -215,10 +218,15 @@ pub(super) fn duration(field: &str, text: Option<&DurationText>) -> Result<Optio
     }
 }
 
-fn params(declared: &[Param]) -> Result<Map<String, Value>, Invalid> {
-    let mut values = Map::new();
-    for param in declared {
+/// The values of the params, and the names of those that a template leaves open.
+fn params(spec: &WorkflowSpec) -> Result<(Map<String, Value>, Vec<String>), Invalid> {
+    let (mut values, mut open) = (Map::new(), Vec::new());
+    for param in &spec.params {
         let field = format!("spec.params[{}]", param.name);
+        if param.default.is_none() && schedule::policy(spec) == RunPolicy::Manual {
+            open.push(param.name.clone());
+            continue;
+        }
         let Some(Json(value)) = &param.default else {
             return invalid(
                 format!("{field}.default"),
@@ -245,7 +253,7 @@ fn params(declared: &[Param]) -> Result<Map<String, Value>, Invalid> {
             format!("are {size} bytes of JSON, at most {MAX_PARAMS} are allowed: put data into a volume or an image"),
         );
     }
-    Ok(values)
+    Ok((values, open))
 }
 
 fn in_range(field: &str, param: &Param, value: &Value) -> Result<(), Invalid> {

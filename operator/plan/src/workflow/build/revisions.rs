@@ -1,10 +1,7 @@
 //! Revisions: the spec that a run is pinned to, and records that wait.
 
 use super::{Owner, metadata};
-use crate::workflow::{
-    digest::{revision_name, spool_name},
-    specs::Spec,
-};
+use crate::workflow::{digest::spool_name, specs::Spec};
 use hearth_crds::{
     label,
     workflow::{Run, Workflow},
@@ -19,7 +16,7 @@ pub fn revision(cr: &Workflow, spec: &Spec) -> ControllerRevision {
     let owner = Owner::of(cr);
     controller_revision(
         &owner,
-        revision_name(&owner.name, &owner.uid, &spec.digest),
+        spec.revision.clone(),
         label::REVISION_SPEC,
         None,
         json!({"digest": spec.digest, "spec": spec.written}),
