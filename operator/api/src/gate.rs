@@ -13,8 +13,10 @@ use crate::{
     refused::Refused,
     source::{self, Source},
 };
-use hearth_crds::registry::KINDS;
-use hearth_history::{Error, Event, EventKey, Log, Page, Run, RunCursor, RunFilter, RunSummary, Step, StepKey};
+use hearth_crds::{registry::KINDS, time::Time};
+use hearth_history::{
+    Error, Event, EventKey, Log, Page, Run, RunCursor, RunFilter, RunSummary, Step, StepKey, Usage, UsageFilter,
+};
 use hearth_wire::ProblemKind;
 use uuid::Uuid;
 
@@ -75,15 +77,7 @@ impl Gate {
         mut filter: RunFilter,
         part: Part<RunCursor>,
     ) -> Result<Authorized<Page<RunSummary, RunCursor>>, Refused> {
-        let kinds: Vec<&str> = match &filter.kind {
-            Some(kind) => vec![kind.as_str()],
-            None => KINDS.iter().map(|k| k.kind).collect(),
-        };
-        let mut uids = None;
-        for kind in kinds {
-            // Each kind leaves the same or fewer rows, so the narrowest answer counts for all.
-            uids = self.visible(who, scope, kind).await?.or(uids);
-        }
+        let uids = self.visible_kinds(who, scope, filter.kind.as_deref()).await?;
         filter.namespaces = match scope {
             Scope::Namespace(name) => Some(vec![name.clone()]),
             Scope::Everywhere => None,
@@ -91,6 +85,42 @@ impl Gate {
         filter.namespace_uids = uids;
         let page = self.source.list_runs(&filter, part.after, part.limit).await.map_err(|e| self.away(&e))?;
         Ok(Authorized(page))
+    }
+
+    /// What runs that started in a time asked for, by namespace and owner, as far as `who` may list them.
+    pub async fn usage(&self, who: &Identity, scope: &Scope, from: Time, to: Time) -> Result<Vec<Usage>, Refused> {
+        let namespace = match scope {
+            Scope::Namespace(name) => Some(name.clone()),
+            Scope::Everywhere => None,
+        };
+        let namespace_uid = match self.visible_kinds(who, scope, None).await? {
+            None => None,
+            Some(uids) => match uids.into_iter().next() {
+                Some(uid) => Some(uid),
+                None => return Ok(Vec::new()),
+            },
+        };
+        let filter = UsageFilter { from, to, namespace, namespace_uid };
+        self.source.usage(&filter).await.map_err(|e| self.away(&e))
+    }
+
+    /// UIDs of the namespaces whose rows of that kind, or of every kind, may be listed in `scope`; None is all.
+    async fn visible_kinds(
+        &self,
+        who: &Identity,
+        scope: &Scope,
+        kind: Option<&str>,
+    ) -> Result<Option<Vec<String>>, Refused> {
+        let kinds: Vec<&str> = match kind {
+            Some(kind) => vec![kind],
+            None => KINDS.iter().map(|k| k.kind).collect(),
+        };
+        let mut uids = None;
+        for kind in kinds {
+            // Each kind leaves the same or fewer rows, so the narrowest answer counts for all.
+            uids = self.visible(who, scope, kind).await?.or(uids);
+        }
+        Ok(uids)
     }
 
     /// UIDs of the namespaces whose rows of `kind` may be listed in `scope`; None is all.

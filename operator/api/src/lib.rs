@@ -40,6 +40,7 @@ mod streams;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod trend;
 #[cfg(test)]
 mod tunnel;
 #[cfg(test)]

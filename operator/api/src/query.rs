@@ -14,6 +14,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Runs in a page when nobody says otherwise.
 const DEFAULT_PAGE: u32 = 50;
+/// The most runs that a trend is over.
+const LONGEST_TREND: usize = 1000;
+/// The time that usage is over when nobody says otherwise.
+const WEEK_MS: i64 = 7 * 86_400_000;
+/// The longest time that usage may be over.
+const LONGEST_USAGE: Duration = Duration::from_secs(366 * 86_400);
 /// The longest value of a filter.
 const LONGEST: usize = 1024;
 /// The phases of a run, in the store's words.
@@ -85,14 +91,68 @@ pub struct LogQuery {
     pub attempt: Option<i32>,
 }
 
+/// Which runs a trend is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrendQuery {
+    /// The most runs that are looked at, from 1 to 1000; 100 when nobody says otherwise.
+    pub last: Option<usize>,
+    /// Runs that started at or after this time (RFC 3339).
+    pub from: Option<String>,
+}
+
+impl TrendQuery {
+    /// The first time, and the most runs.
+    pub fn window(&self) -> Result<(Option<Time>, usize), Refused> {
+        let last = self.last.unwrap_or(100);
+        if !(1..=LONGEST_TREND).contains(&last) {
+            return Err(bad(format!("last must be from 1 to {LONGEST_TREND}; it is {last}")));
+        }
+        Ok((time("from", self.from.as_deref())?, last))
+    }
+}
+
+/// Which runs are added up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UsageQuery {
+    /// Namespace; without it the right in all namespaces is needed.
+    pub namespace: Option<String>,
+    /// Runs that started at or after this time (RFC 3339); seven days before the end when nobody says otherwise.
+    pub from: Option<String>,
+    /// Runs that started before this time (RFC 3339); now when nobody says otherwise.
+    pub to: Option<String>,
+}
+
+impl UsageQuery {
+    /// Where it looks.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        scope(self.namespace.as_deref())
+    }
+
+    /// From when until when.
+    pub fn window(&self, now: Time) -> Result<(Time, Time), Refused> {
+        let to = time("to", self.to.as_deref())?.unwrap_or(now);
+        let week = Time::from_millis(to.millis().saturating_sub(WEEK_MS));
+        let from = time("from", self.from.as_deref())?.unwrap_or(week);
+        if from >= to {
+            return Err(bad(format!("from must be before to; it is {from}, and to is {to}")));
+        }
+        if to.since(from) > LONGEST_USAGE {
+            return Err(bad("from and to must be at most 366 days apart".to_owned()));
+        }
+        Ok((from, to))
+    }
+}
+
 impl RunsQuery {
     /// Where the list looks.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        match &self.namespace {
-            Some(name) => Scope::Namespace(name.clone()),
-            None => Scope::Everywhere,
-        }
+        scope(self.namespace.as_deref())
     }
 
     /// What the list leaves. The gate fills the namespaces in.
@@ -166,6 +226,10 @@ fn page<K: DeserializeOwned>(
     }
     let after = cursor.map(|c| keys.open(c, of)).transpose().map_err(|e| bad(format!("cursor: {e}")))?;
     Ok(Part { after, limit })
+}
+
+fn scope(namespace: Option<&str>) -> Scope {
+    namespace.map_or(Scope::Everywhere, |name| Scope::Namespace(name.to_owned()))
 }
 
 fn phases(text: Option<&str>) -> Result<Vec<String>, Refused> {

@@ -3,6 +3,7 @@
 use crate::refused::Refused;
 use hearth_history::{
     Class, Error, Event, EventKey, Log, Order, Page, Run, RunCursor, RunFilter, RunSummary, Step, StepKey, Store,
+    Usage, UsageFilter,
 };
 use hearth_wire::{self as wire, ProblemKind};
 use std::fmt;
@@ -77,6 +78,14 @@ impl Source {
             Self::Store(s) => s.get_log(run, step, item, attempt).await,
             #[cfg(test)]
             Self::Fake(f) => f.get_log(run, step),
+        }
+    }
+
+    pub(crate) async fn usage(&self, filter: &UsageFilter) -> Result<Vec<Usage>, Error> {
+        match self {
+            Self::Store(s) => s.usage(filter).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.usage(filter),
         }
     }
 }
@@ -202,5 +211,21 @@ pub fn log(row: Log) -> wire::Log {
         pod: row.pod,
         log: row.log,
         log_unavailable: row.log_unavailable,
+    }
+}
+
+/// What the runs of one owner asked for, in the words of the API.
+#[must_use]
+pub fn usage(row: Usage) -> wire::UsageOf {
+    wire::UsageOf {
+        namespace: row.namespace,
+        owner: row.owner,
+        runs: row.runs,
+        failed: row.failed,
+        attempts: row.attempts,
+        pod_seconds: row.pod_seconds,
+        cpu_seconds: row.cpu_seconds,
+        memory_gib_seconds: row.memory_byte_seconds / f64::from(1 << 30),
+        gpu_seconds: row.gpu_seconds,
     }
 }

@@ -40,12 +40,14 @@ fn filled(endpoint: Endpoint) -> String {
     match endpoint {
         Endpoint::Logs => format!("{path}?step=fit"),
         Endpoint::Runs => format!("{path}?namespace=climate"),
+        Endpoint::Usage => format!("{path}?namespace=climate&from=1970-01-01T00:00:00Z&to=1970-01-02T00:00:00Z"),
         Endpoint::DocsFile => path.replace("{file}", "index.html"),
         Endpoint::Run
         | Endpoint::Steps
         | Endpoint::Events
         | Endpoint::Stream
         | Endpoint::WorkflowRuns
+        | Endpoint::WorkflowTrend
         | Endpoint::Document
         | Endpoint::Docs => path,
     }
@@ -243,6 +245,11 @@ async fn what_cannot_be_read_is_a_400() {
             Some(ProblemKind::BadRequest),
             "{query}"
         );
+    }
+    for query in ["last=0", "last=1001", "last=x", "from=now", "limit=5"] {
+        let path = format!("{}?{query}", filled(Endpoint::WorkflowTrend));
+        let refused = problem(send(&app, &path, Some("token-ada")).await).await;
+        assert_eq!(refused.kind(), Some(ProblemKind::BadRequest), "{query}");
     }
     let bare = filled(Endpoint::Logs).replace("?step=fit", "");
     assert_eq!(problem(send(&app, &bare, Some("token-ada")).await).await.detail, "name the step: ?step=NAME");
@@ -463,4 +470,47 @@ async fn a_stream_of_a_run_without_an_end_ends_too() {
         StatusCode::OK,
         "a place is free"
     );
+}
+
+#[tokio::test]
+async fn a_trend_looks_at_the_last_runs() {
+    let store = store();
+    store.runs.lock().unwrap().extend((2..=700).map(|n| run(n, "climate", "uid-climate")));
+    let app = app(&FakeCluster::with(ADA), &store, true);
+    let trend = async |query: &str| {
+        json(send(&app, &format!("{}{query}", filled(Endpoint::WorkflowTrend)), Some("token-ada")).await).await
+    };
+    assert_eq!(trend("").await["runs"], 100);
+    let all = trend("?last=1000").await;
+    assert_eq!((&all["runs"], &all["failureRate"], &all["phases"]["Failed"]), (&700.into(), &1.0.into(), &700.into()));
+    assert_eq!(trend("?last=600").await["runs"], 600, "more than a page");
+}
+
+#[tokio::test]
+async fn usage_counts_what_may_be_listed() {
+    let store = store();
+    store.runs.lock().unwrap().extend([run(2, "climate", "uid-before"), run(3, "lab", "uid-lab")]);
+    let mut rules = ADA.to_vec();
+    rules.extend([("root", "list", "workflows", "*"), ("ada", "list", "workflows", "gone")]);
+    let app = app(&FakeCluster::with(&rules), &store, true);
+    let path = filled(Endpoint::Usage);
+    let items = async |path: &str, token| {
+        let usage = json(send(&app, path, Some(token)).await).await;
+        usage["items"].as_array().unwrap().len()
+    };
+    assert_eq!(items(&path, "token-ada").await, 1, "not those of the earlier namespace");
+    assert_eq!(items(&path, "token-root").await, 2);
+    assert_eq!(items(&path.replace("namespace=climate&", ""), "token-root").await, 3);
+    assert_eq!(items(&path.replace("climate", "gone"), "token-ada").await, 0);
+    let everywhere = send(&app, &path.replace("namespace=climate&", ""), Some("token-ada")).await;
+    assert_eq!(everywhere.status(), StatusCode::FORBIDDEN);
+    let one = json(send(&app, &path, Some("token-ada")).await).await;
+    assert_eq!((&one["items"][0]["memoryGibSeconds"], &one["more"]), (&3.0.into(), &false.into()));
+    for query in
+        ["from=now", "to=1970-01-01T00:00:00Z&from=1970-01-01T00:00:00Z", "from=1970-01-01T00:00:00Z", "days=3"]
+    {
+        let path = format!("/api/v1/usage?namespace=climate&{query}");
+        let refused = problem(send(&app, &path, Some("token-ada")).await).await;
+        assert_eq!(refused.kind(), Some(ProblemKind::BadRequest), "{query}");
+    }
 }

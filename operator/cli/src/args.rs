@@ -58,6 +58,10 @@ pub enum Command {
     Logs(LogsArgs),
     /// Compare two runs: params, outputs, results, images and times.
     Compare(CompareArgs),
+    /// Show how the last runs of a Workflow went: failures and durations, as a whole and day by day.
+    Trend(TrendArgs),
+    /// Show what runs asked for, by namespace and owner: pods, CPU, memory and GPUs times the time that they had them.
+    Usage(UsageArgs),
     /// Check files before they are applied, without a cluster. Exit status: 1 if something is wrong.
     Lint(LintArgs),
     /// Print a script that completes `kubectl-hearth` in a shell.
@@ -181,6 +185,37 @@ pub struct CompareArgs {
     /// The other one.
     #[arg(value_name = "RUN")]
     pub right: String,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Form::Table)]
+    pub output: Form,
+}
+
+/// The trend of what.
+#[derive(Debug, ClapArgs)]
+pub struct TrendArgs {
+    /// Which Workflow.
+    #[command(flatten)]
+    pub workflow: WorkflowRef,
+    /// The most runs to look at.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub last: u32,
+    /// Runs that started within this time only, for example 720h.
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<String>,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Form::Table)]
+    pub output: Form,
+}
+
+/// The usage of whom, and when.
+#[derive(Debug, ClapArgs)]
+pub struct UsageArgs {
+    /// Runs of all namespaces.
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// Runs that started within this time.
+    #[arg(long, value_name = "DURATION", default_value = "168h")]
+    pub since: String,
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Form::Table)]
     pub output: Form,

@@ -30,6 +30,7 @@ mod refusal;
 mod retention;
 mod sqlite;
 mod store;
+mod usage;
 mod writer;
 
 pub use error::{Class, Error};
@@ -39,4 +40,5 @@ pub use metrics::HistoryMetrics;
 pub use model::{Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished};
 pub use retention::Retention;
 pub use store::{Limits, Store, connect, connect_with, open, open_with};
+pub use usage::{MOST_GROUPS, Usage, UsageFilter};
 pub use writer::{Pace, QUEUE};

@@ -10,6 +10,7 @@ use crate::{
     refusal::Letter,
     retention::{Aged, Retention},
     sqlite::Sqlite,
+    usage::{Usage, UsageFilter},
     writer::{Pace, Writer},
 };
 use hearth_plan::record::{Ack, RecordBatch};
@@ -281,6 +282,14 @@ impl Store {
         match self {
             Self::Postgres(p) => p.insert_dead_letter(letter).await,
             Self::Sqlite(s) => s.insert_dead_letter(letter).await,
+        }
+    }
+
+    /// What the runs of a time asked for, by namespace and owner; [`MOST_GROUPS`](crate::MOST_GROUPS) groups at most.
+    pub async fn usage(&self, filter: &UsageFilter) -> Result<Vec<Usage>, Error> {
+        match self {
+            Self::Postgres(p) => p.usage(filter).await,
+            Self::Sqlite(s) => s.usage(filter).await,
         }
     }
 }

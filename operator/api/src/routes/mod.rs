@@ -3,6 +3,7 @@
 mod answer;
 mod docs;
 mod extract;
+mod figures;
 mod runs;
 mod stream;
 
@@ -28,6 +29,10 @@ pub enum Endpoint {
     Logs,
     /// Runs of one Workflow.
     WorkflowRuns,
+    /// How they went.
+    WorkflowTrend,
+    /// What runs asked for.
+    Usage,
     /// The OpenAPI document.
     Document,
     /// The page to try it.
@@ -38,7 +43,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Runs,
         Self::Run,
         Self::Steps,
@@ -46,6 +51,8 @@ impl Endpoint {
         Self::Stream,
         Self::Logs,
         Self::WorkflowRuns,
+        Self::WorkflowTrend,
+        Self::Usage,
         Self::Document,
         Self::Docs,
         Self::DocsFile,
@@ -62,6 +69,8 @@ impl Endpoint {
             Self::Stream => "/api/v1/runs/{id}/events/stream",
             Self::Logs => "/api/v1/runs/{id}/logs",
             Self::WorkflowRuns => "/api/v1/workflows/{namespace}/{name}/runs",
+            Self::WorkflowTrend => "/api/v1/workflows/{namespace}/{name}/trend",
+            Self::Usage => "/api/v1/usage",
             Self::Document => "/openapi.json",
             Self::Docs => "/docs",
             Self::DocsFile => "/docs/{file}",
@@ -78,6 +87,8 @@ impl Endpoint {
             Self::Stream => routes!(stream::follow),
             Self::Logs => routes!(runs::logs),
             Self::WorkflowRuns => routes!(runs::workflow_runs),
+            Self::WorkflowTrend => routes!(figures::workflow_trend),
+            Self::Usage => routes!(figures::usage),
             Self::Document => routes!(docs::document),
             Self::Docs => routes!(docs::docs),
             Self::DocsFile => routes!(docs::docs_file),
@@ -88,10 +99,16 @@ impl Endpoint {
     #[must_use]
     pub fn is_for_everybody_known(self) -> bool {
         match self {
-            Self::Runs | Self::Run | Self::Steps | Self::Events | Self::Stream | Self::Logs | Self::WorkflowRuns => {
-                false
-            }
             Self::Document | Self::Docs | Self::DocsFile => true,
+            Self::Runs
+            | Self::Run
+            | Self::Steps
+            | Self::Events
+            | Self::Stream
+            | Self::Logs
+            | Self::WorkflowRuns
+            | Self::WorkflowTrend
+            | Self::Usage => false,
         }
     }
 }

@@ -34,7 +34,7 @@ mod tests {
             );
             String::from_utf8(Command::new("bash").args(["-c", &script]).output().unwrap().stdout).unwrap()
         };
-        assert_eq!(complete("tr", "tr").trim(), "tree");
+        assert_eq!(complete("tre", "tre").trim(), "tree trend");
         assert_eq!(complete("runs --ph", "--ph").trim(), "--phase");
     }
 

@@ -6,6 +6,8 @@ mod describe;
 mod logs;
 mod runs;
 mod tree;
+mod trend;
+mod usage;
 mod watch;
 
 use crate::{
@@ -17,6 +19,7 @@ use crate::{
     terminal::{put, show},
 };
 use anyhow::Context;
+use jiff::Timestamp;
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -29,8 +32,16 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
         Command::Watch(watch) => return watch::watch(&args.target, &watch).await,
         // What is wrong with the command line is said before anything is reached.
         Command::Runs(runs) => {
-            runs::check(&runs)?;
+            runs::since(runs.since.as_deref(), Timestamp::now())?;
             runs::list(&mut connect(&args.target).await?, &runs).await?;
+        }
+        Command::Trend(trend) => {
+            runs::since(trend.since.as_deref(), Timestamp::now())?;
+            trend::trend(&mut connect(&args.target).await?, &trend).await?;
+        }
+        Command::Usage(usage) => {
+            runs::since(Some(&usage.since), Timestamp::now())?;
+            usage::usage(&mut connect(&args.target).await?, &usage).await?;
         }
         Command::Describe(describe) => {
             describe::describe(&mut connect(&args.target).await?, &describe).await?;

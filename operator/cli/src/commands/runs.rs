@@ -14,11 +14,6 @@ use hearth_crds::duration::DurationText;
 use hearth_wire::{Page, RunSummary};
 use jiff::{SignedDuration, Timestamp};
 
-/// Says what is wrong with the command line.
-pub fn check(args: &RunsArgs) -> Result<(), CliError> {
-    since(args.since.as_deref(), Timestamp::now()).map(drop)
-}
-
 pub async fn list(connected: &mut Connected, args: &RunsArgs) -> Result<(), CliError> {
     let now = Timestamp::now();
     let mut query = Vec::new();

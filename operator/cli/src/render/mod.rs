@@ -3,6 +3,7 @@
 mod age;
 mod compare;
 mod describe;
+mod figures;
 mod style;
 mod table;
 mod tree;
@@ -16,6 +17,7 @@ use table::{Cell, Column, Table};
 
 pub use compare::{Compared, compare};
 pub use describe::{Described, culprit, describe};
+pub use figures::{trend, usage};
 pub use tree::{changes, graph, picture};
 
 /// Runs as kubectl lists things.
@@ -76,7 +78,10 @@ fn folded(text: &str, lead: &str, width: Option<usize>) -> Vec<String> {
     let text = plain(text);
     let Some(width) = width else { return vec![format!("{lead}{text}")] };
     let rest = " ".repeat(lead.chars().count());
-    let options = textwrap::Options::new(width).initial_indent(lead).subsequent_indent(&rest);
+    let options = textwrap::Options::new(width)
+        .initial_indent(lead)
+        .subsequent_indent(&rest)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
     textwrap::wrap(&text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
 }
 

@@ -7,6 +7,7 @@ mod migrate;
 mod read;
 mod stamp;
 mod sweep;
+mod usage;
 mod write;
 
 use crate::{
@@ -146,6 +147,9 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("list_steps", read::LIST_STEPS),
     ("list_events", read::LIST_EVENTS),
     ("get_log", read::GET_LOG),
+    ("usage_runs", usage::USAGE_RUNS),
+    ("usage_specs", usage::USAGE_SPECS),
+    ("usage_steps", usage::USAGE_STEPS),
 ];
 
 fn options(dsn: &str) -> Result<PgConnectOptions, Error> {

@@ -6,6 +6,7 @@ mod list;
 mod migrate;
 mod read;
 mod sweep;
+mod usage;
 mod write;
 
 use crate::{
@@ -124,6 +125,9 @@ const HEALTHY: &str = include_str!("sql/healthy.sql");
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("healthy", HEALTHY),
     ("upsert_runs", write::UPSERT_RUNS),
+    ("usage_runs", usage::USAGE_RUNS),
+    ("usage_specs", usage::USAGE_SPECS),
+    ("usage_steps", usage::USAGE_STEPS),
     ("upsert_steps", write::UPSERT_STEPS),
     ("insert_events", write::INSERT_EVENTS),
     ("insert_dead_letter", write::INSERT_DEAD_LETTER),

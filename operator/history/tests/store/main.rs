@@ -90,6 +90,9 @@ suite! {
             what_is_too_old_is_acknowledged_and_not_written,
             old_dead_letters_go,
         }
+        usage {
+            requests_times_time_by_namespace_and_owner,
+        }
         writing {
             the_last_flush_is_stored_before_the_writer_ends,
             a_locked_store_is_waited_for_without_blocking_for_ever,

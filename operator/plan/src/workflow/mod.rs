@@ -14,6 +14,7 @@ mod lifecycle;
 pub mod machine;
 pub mod outcome;
 mod pod_rules;
+pub mod requests;
 mod salvage;
 mod schedule;
 pub mod specs;

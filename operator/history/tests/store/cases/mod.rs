@@ -6,4 +6,5 @@ pub mod refusal;
 pub mod retention;
 pub mod schema;
 pub mod sweep;
+pub mod usage;
 pub mod writing;
