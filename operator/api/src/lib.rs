@@ -35,6 +35,8 @@ mod refused;
 mod router;
 pub mod routes;
 mod server;
+#[cfg(test)]
+mod slow;
 mod source;
 mod streams;
 #[cfg(test)]

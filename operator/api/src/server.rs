@@ -2,6 +2,7 @@
 
 use crate::{
     health::{Health, PartState},
+    identity::Peer,
     keeper::{Keeper, KeeperError},
     metrics::{ApiMetrics, Handshake},
     router::{Api, router},
@@ -16,12 +17,15 @@ use prometheus_client::{encoding::text::encode, registry::Registry};
 use rustls::ServerConfig;
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
+/// The longest head of a request, in bytes. What is read in one go may be as long once more.
+const LONGEST_HEAD: usize = 64 * 1024;
 /// Connections at a time.
 const MOST_CONNECTIONS: usize = 512;
 /// For a handshake, and for the head of a request.
@@ -91,7 +95,7 @@ pub async fn serve(
     tracing::info!(addr = %config.addr, "the API listens");
     tokio::select! {
         () = keeper.keep() => {}
-        () = accept(listener, tls, router(api), metrics, &mut stop) => {}
+        () = accept(listener, Front::Tls(tls, metrics), router(api), &mut stop) => {}
     }
     Ok(())
 }
@@ -118,12 +122,37 @@ async fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(addr).await.map_err(|source| ServeError::Listen { addr, source })
 }
 
+/// What connections begin with.
+#[derive(Clone)]
+pub(crate) enum Front {
+    /// TLS, counted.
+    Tls(watch::Receiver<Arc<ServerConfig>>, ApiMetrics),
+    /// Nothing.
+    Plain,
+}
+
+impl Front {
+    /// Takes one connection from its beginning to its end.
+    async fn meet(self, stream: TcpStream, router: Router, closed: watch::Receiver<bool>) {
+        match self {
+            Self::Plain => converse(stream, Peer::default(), router, closed).await,
+            Self::Tls(tls, metrics) => {
+                let acceptor = TlsAcceptor::from(tls.borrow().clone());
+                let Some(stream) = handshake(&acceptor, stream, &metrics).await else { return };
+                metrics.connections().inc();
+                let who = peer(stream.get_ref().1.peer_certificates());
+                converse(stream, who, router, closed).await;
+                metrics.connections().dec();
+            }
+        }
+    }
+}
+
 /// Takes connections until `stop` is done, then lets those under way finish.
 pub(crate) async fn accept(
     listener: TcpListener,
-    tls: watch::Receiver<Arc<ServerConfig>>,
+    front: Front,
     router: Router,
-    metrics: ApiMetrics,
     mut stop: impl Future<Output = ()> + Unpin,
 ) {
     let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
@@ -145,15 +174,10 @@ pub(crate) async fn accept(
             },
             () = &mut stop => break,
         };
-        let acceptor = TlsAcceptor::from(tls.borrow().clone());
-        let (router, metrics, closed) = (router.clone(), metrics.clone(), closed.clone());
+        let (front, router, closed) = (front.clone(), router.clone(), closed.clone());
         tokio::spawn(async move {
             let _slot = slot;
-            if let Some(stream) = handshake(&acceptor, stream, &metrics).await {
-                metrics.connections().inc();
-                converse(stream, router, closed).await;
-                metrics.connections().dec();
-            }
+            front.meet(stream, router, closed).await;
         });
     }
     closing.send_replace(true);
@@ -185,9 +209,13 @@ async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream, metrics: &ApiMetri
     }
 }
 
-/// Answers the requests of one connection.
-async fn converse(stream: TlsStream<TcpStream>, router: Router, mut closed: watch::Receiver<bool>) {
-    let who = peer(stream.get_ref().1.peer_certificates());
+/// Answers the requests of one connection. A client that is slow to say what it wants is let go.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    who: Peer,
+    router: Router,
+    mut closed: watch::Receiver<bool>,
+) {
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(who.clone());
@@ -196,7 +224,7 @@ async fn converse(stream: TlsStream<TcpStream>, router: Router, mut closed: watc
     });
     let builder = {
         let mut builder = hyper::server::conn::http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(64 * 1024);
+        builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(LONGEST_HEAD);
         builder
     };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -220,8 +248,8 @@ pub async fn serve_plain(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let listener = listen(addr).await?;
-    let served = axum::serve(listener, plain(registry, health)).with_graceful_shutdown(stop).await;
-    served.map_err(|source| ServeError::Listen { addr, source })
+    accept(listener, Front::Plain, plain(registry, health), pin!(stop)).await;
+    Ok(())
 }
 
 /// The plain port's paths.

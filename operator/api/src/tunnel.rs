@@ -3,7 +3,7 @@
 use crate::{
     keeper::Keeper,
     metrics::ApiMetrics,
-    server::accept,
+    server::{Front, accept},
     testing::{FakeCluster, FakeStore, app, run},
 };
 use axum::{body::Body, http::Request};
@@ -73,7 +73,7 @@ async fn serve(cluster: &FakeCluster, keeper: &Keeper) -> (SocketAddr, oneshot::
     let (tls, router) = (keeper.config(), app(cluster, &store, true));
     tokio::spawn(async move {
         let stopped = Box::pin(async move { drop(stopped.await) });
-        accept(listener, tls, router, ApiMetrics::default(), stopped).await;
+        accept(listener, Front::Tls(tls, ApiMetrics::default()), router, stopped).await;
     });
     (addr, stop)
 }
