@@ -4,10 +4,11 @@ use crate::{
     server::{Front, accept},
     testing::{FakeCluster, FakeStore, app, run},
 };
-use std::{future::pending, net::SocketAddr};
+use std::{future::pending, net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    time::Instant,
 };
 
 async fn serve() -> SocketAddr {
@@ -47,8 +48,10 @@ async fn a_request_is_answered() {
 async fn half_a_head_is_not_waited_for() {
     let addr = serve().await;
     for start in ["", "GET", HEAD] {
+        let began = Instant::now();
         let answer = said(addr, &[start]).await;
         assert!(!answer.contains("200"), "{start:?}: {answer}");
+        assert!(began.elapsed() <= Duration::from_secs(11), "{start:?}: {:?}", began.elapsed());
     }
 }
 

@@ -92,7 +92,13 @@ async fn to_the_end(
             }
             Some(Err(error)) => {
                 let since = *broken.get_or_insert_with(Instant::now);
-                if since.elapsed() > PATIENCE || refused(&error) {
+                if refused(&error) {
+                    return Err(CliError::Forbidden(format!(
+                        "watch Workflow {}/{}: {error}; ask for a Role with get, list and watch on workflows.hearth.dev",
+                        show.namespace, show.name
+                    )));
+                }
+                if since.elapsed() > PATIENCE {
                     return Err(CliError::Away(format!("the watch on the Workflow broke: {error}; the run goes on")));
                 }
             }

@@ -146,15 +146,11 @@ fn bar(step: &Node, graph: &Graph, width: usize, now: Timestamp) -> String {
 #[must_use]
 pub fn changes(old: Option<&Graph>, new: &Graph) -> String {
     let old = old.filter(|o| o.id == new.id);
-    let mut text = String::new();
-    if old.is_none() {
-        text += &told(new.started_at, &format!("run {} ({})", new.number, new.id), "Started", &[]);
-    }
+    let mut lines: Vec<(Time, String)> = Vec::new();
     for step in &new.steps {
         let before = old.and_then(|o| o.steps.iter().find(|s| s.name == step.name));
-        let same =
-            before.is_some_and(|b| (&b.phase, b.attempts, &b.reason) == (&step.phase, step.attempts, &step.reason));
-        if same || step.phase == "Pending" {
+        let shown = |s: &Node| (s.phase.clone(), s.attempts, s.reason.clone());
+        if step.phase == "Pending" || before.is_some_and(|b| shown(b) == shown(step)) {
             continue;
         }
         let at = if step.ended() { step.finished_at } else { step.since }.or(step.started_at);
@@ -163,8 +159,15 @@ pub fn changes(old: Option<&Graph>, new: &Graph) -> String {
             step.reason.clone(),
             step.started_at.zip(step.finished_at).map(|(from, to)| format!("took {}", between(from, to.timestamp()))),
         ];
-        text += &told(at.unwrap_or(new.started_at), &step.name, &step.phase, &facts);
+        let at = at.unwrap_or(new.started_at);
+        lines.push((at, told(at, &step.name, &step.phase, &facts)));
     }
+    lines.sort_by_key(|(at, _)| *at);
+    let mut text = String::new();
+    if old.is_none() {
+        text += &told(new.started_at, &format!("run {} ({})", new.number, new.id), "Started", &[]);
+    }
+    text.extend(lines.into_iter().map(|(_, line)| line));
     if let (Some(end), true) = (new.finished_at, old.is_none_or(|o| o.finished_at.is_none())) {
         let facts = [new.reason.clone(), Some(format!("took {}", between(new.started_at, end.timestamp())))];
         text += &told(end, &format!("run {}", new.number), &new.phase, &facts);
@@ -232,6 +235,7 @@ mod tests {
         graph.steps[2].phase = "Failed".to_owned();
         graph.steps[3].phase = "Succeeded".to_owned();
         graph.steps[4].phase = "Skipped".to_owned();
+        graph.steps[4].finished_at = time("08:05:00");
         graph.steps[4].reason = Some("NeedFailed".to_owned());
         graph
     }
