@@ -8,7 +8,7 @@ use hearth_e2e::{
     process::{output, text},
     scene, status,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn hearth(scene: &Scene, words: &[&str]) -> Result<plugin::Said> {
     plugin::hearth(&scene.cluster, &[words, &["-n", &scene.namespace]].concat())
@@ -43,8 +43,22 @@ fn a_run_is_watched_to_its_end_and_shown_as_a_tree() -> Result<()> {
         ensure!(status::text(&graph, "/id") == status::text(&scene.read("w")?, "/status/run/id"), "{graph}");
         let said = hearth(scene, &["tree", "workflow", "w", "-o", "name"])?;
         ensure!(said.out.lines().count() == 4 && said.out.starts_with("step/load\n"), "{said:?}");
-        Ok(())
+        summed_up(scene, status::text(&graph, "/id"))
     })
+}
+
+/// The figures over the one run of the scene.
+fn summed_up(scene: &Scene, id: &str) -> Result<()> {
+    let json = |words: &[&str]| plugin::json(&scene.cluster, &[words, &["-n", &scene.namespace]].concat());
+    let trend = json(&["trend", "w"])?;
+    ensure!(status::number(&trend, "/runs") == 1 && trend.get("failureRate") == Some(&json!(0.0)), "{trend}");
+    let usage = json(&["usage", "--since", "1h"])?;
+    ensure!(usage.pointer("/items/0/attempts") == Some(&json!(4)), "{usage}");
+    ensure!(usage.pointer("/items/0/podSeconds").and_then(Value::as_f64).is_some_and(|s| s >= 2.0), "{usage}");
+    let same = json(&["compare", id, "workflow/w"])?;
+    let values = status::items(&same, "/values");
+    ensure!(values.len() > 10 && values.iter().all(|v| v.get("same") == Some(&json!(true))), "{same}");
+    Ok(())
 }
 
 #[test]
