@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 pub async fn tree(connected: &mut Connected, args: &DescribeArgs) -> Result<(), CliError> {
     let (namespace, api) = (connected.namespace.clone(), &mut connected.api);
-    let run = find(api, &namespace, &args.run).await?;
+    let run = find(api, &namespace, &args.run).await.map_err(without_the_record)?;
     let steps = steps(api, &run).await?;
     let graph = Graph::recorded(&run, &steps);
     let width = Terminal::of_stdout().width;
@@ -28,5 +28,15 @@ pub async fn tree(connected: &mut Connected, args: &DescribeArgs) -> Result<(), 
         }
         Output::Json => json(&graph),
         Output::Yaml => yaml(&graph),
+    }
+}
+
+/// The record may be away while the run goes on.
+fn without_the_record(error: CliError) -> CliError {
+    match error {
+        CliError::Away(detail) => {
+            CliError::Away(format!("{detail}; the cluster itself shows a run: kubectl hearth watch WORKFLOW"))
+        }
+        other => other,
     }
 }
