@@ -82,6 +82,15 @@ pub fn open_with(file: &Path, limits: Limits) -> Store {
 }
 
 impl Store {
+    /// The same store, whose tables belong to the role of another DSN: that one migrates, makes and drops partitions,
+    /// and lets the first role read and write rows. Only Postgres has roles.
+    pub fn owned_by(self, dsn: &str) -> Result<Self, Error> {
+        match self {
+            Self::Postgres(p) => p.owned_by(dsn).map(Self::Postgres),
+            Self::Sqlite(_) => Err(Error::Dsn("a SQLite file has no roles".into())),
+        }
+    }
+
     /// Which store it is, for people.
     #[must_use]
     pub fn name(&self) -> &'static str {

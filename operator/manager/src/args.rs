@@ -40,6 +40,9 @@ pub struct RunArgs {
     /// File that holds the database URL, instead of the environment.
     #[arg(long, group = "store")]
     pub database_url_file: Option<PathBuf>,
+    /// Database URL of another role, to which the tables belong: it migrates, and makes and drops partitions.
+    #[arg(long, env = "HEARTH_MIGRATION_URL", hide_env_values = true, conflicts_with = "history_file")]
+    pub migration_url: Option<String>,
     /// History in this SQLite file, which is made when it is not there. For one replica.
     #[arg(long, group = "store")]
     pub history_file: Option<PathBuf>,
@@ -183,6 +186,8 @@ mod tests {
         for bad in [
             &[][..],
             &["--database-url=x", "--history-file=y"],
+            &["--migration-url=x", "--history-file=y"],
+            &["--migration-url=x"],
             &["--database-url=x", "--database-url-file=y"],
             &["--database-url-file=x", "--history-file=y"],
             &["--database-url=x", "--history-on-delete=Release"],

@@ -231,7 +231,11 @@ fn store(args: &RunArgs) -> Result<Store> {
             anyhow::bail!("no place for history: give HEARTH_DATABASE_URL, --database-url-file or --history-file")
         }
     };
-    Ok(hearth_history::connect(url.trim())?)
+    let store = hearth_history::connect(url.trim())?;
+    Ok(match &args.migration_url {
+        Some(owner) => store.owned_by(owner.trim()).context("--migration-url")?,
+        None => store,
+    })
 }
 
 /// Says how the store is while another replica leads, whose writer says it for that one. Has no end.

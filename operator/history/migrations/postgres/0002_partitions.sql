@@ -59,7 +59,17 @@ BEGIN
 END
 $$;
 
-REVOKE EXECUTE ON FUNCTION hearth.make_partition(text, text, timestamptz), hearth.make_partitions(integer), hearth.drop_partitions(uuid) FROM PUBLIC;
+-- Lets a role read and write rows, and change no table.
+CREATE FUNCTION hearth.admit(role text) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
+  EXECUTE format('GRANT USAGE ON SCHEMA hearth TO %I', role);
+  EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON hearth.runs, hearth.steps, hearth.events, hearth.tombstones, hearth.dead_letter TO %I', role);
+  EXECUTE format('GRANT SELECT ON hearth.workflow_runs TO %I', role);
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION hearth.make_partition(text, text, timestamptz), hearth.make_partitions(integer), hearth.drop_partitions(uuid),
+  hearth.admit(text) FROM PUBLIC;
 
 ALTER TABLE hearth.runs RENAME TO runs_first;
 ALTER TABLE hearth.steps RENAME TO steps_first;

@@ -12,6 +12,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "runs", include_str!("../../migrations/postgres/0001_runs.sql")),
     (2, "partitions", include_str!("../../migrations/postgres/0002_partitions.sql")),
 ];
+pub(super) const ADMIT: &str = include_str!("sql/admit.sql");
 const PUBLIC_VIEW: &str = include_str!("sql/public_view.sql");
 
 /// Up to that version.
@@ -39,6 +40,9 @@ impl Postgres {
             let mut connection = open(&self.owner, self.limits.connect, limit).await?;
             migrator(newest).run_direct(None, &mut connection, false).await?;
             connection.execute(PUBLIC_VIEW).await?;
+            if self.owner.get_username() != self.options.get_username() {
+                sqlx::query(ADMIT).bind(self.options.get_username()).execute(&mut connection).await?;
+            }
             Ok::<_, MigrateError>(())
         };
         match tokio::time::timeout(limit, work).await {

@@ -53,6 +53,11 @@ impl Postgres {
         })
     }
 
+    /// The same, with another role for what makes, changes and drops tables.
+    pub(crate) fn owned_by(self, dsn: &str) -> Result<Self, Error> {
+        Ok(Self { owner: Arc::new(options(dsn)?), ..self })
+    }
+
     /// An operation of the writers.
     async fn bounded<T>(
         &self,
@@ -143,6 +148,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("prune_letters", aging::PRUNE_LETTERS),
     ("make_partitions", aging::MAKE_PARTITIONS),
     ("drop_partitions", aging::DROP_PARTITIONS),
+    ("admit", migrate::ADMIT),
     ("get_run", read::GET_RUN),
     ("list_steps", read::LIST_STEPS),
     ("list_events", read::LIST_EVENTS),

@@ -30,6 +30,7 @@ const ACCEPTED: &[(&str, &str)] = &[
         "topologyKey: kubernetes.io/hostname",
     ),
     ("database: {existingSecret: db, key: dsn}", "key: dsn"),
+    ("database: {existingSecret: db, migrationSecret: owner, migrationKey: dsn}", "HEARTH_MIGRATION_URL"),
     ("{database: {existingSecret: db}, mode: single}", "replicas: 1"),
     ("{database: {existingSecret: db}, image: {tag: v9}}", "hearth.dev/hearth:v9"),
     (
@@ -77,6 +78,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("{mode: single, replicas: 2, database: {existingSecret: db}}", "replicas"),
     ("replicas: 2", "replicas"),
     ("mode: double", "mode"),
+    ("database: {migrationSecret: owner}", "existingSecret"),
     ("history: {retention: 1y}", "retention"),
     ("history: {retention: 0d}", "retention"),
     ("persistence: {size: large}", "size"),

@@ -3,4 +3,5 @@
 mod away;
 mod partitions;
 mod proxy;
+mod roles;
 mod schema;

@@ -1,0 +1,1 @@
+SELECT hearth.admit($1::text)
