@@ -54,7 +54,7 @@ pub enum Order {
 pub(crate) fn filled() -> RunFilter {
     RunFilter {
         kind: Some("Workflow".into()),
-        namespaces: Some(vec!["a".into()]),
+        namespaces: Some(vec!["a".into(), "b".into()]),
         namespace_uids: Some(vec!["u".into()]),
         name: Some("n".into()),
         uid: Some("u".into()),

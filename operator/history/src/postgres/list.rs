@@ -51,9 +51,16 @@ fn equals(q: &mut Query, condition: &'static str, value: Option<&String>) {
     }
 }
 
-fn any_of(q: &mut Query, condition: &'static str, values: &[String]) {
-    let values: Vec<String> = values.iter().map(|v| borrowed(v).into_owned()).collect();
-    q.push(condition).push_bind(values).push(")");
+/// One value is compared as such: with a list of them the newest rows would not be found by their index.
+fn any_of(q: &mut Query, column: &'static str, values: &[String]) {
+    q.push(" AND ").push(column);
+    match values {
+        [one] => q.push(" = ").push_bind(borrowed(one).into_owned()),
+        many => {
+            let many: Vec<String> = many.iter().map(|v| borrowed(v).into_owned()).collect();
+            q.push(" = ANY (").push_bind(many).push(")")
+        }
+    };
 }
 
 fn objects(q: &mut Query, f: &RunFilter) {
@@ -62,10 +69,10 @@ fn objects(q: &mut Query, f: &RunFilter) {
     equals(q, " AND r.uid = ", f.uid.as_ref());
     equals(q, " AND r.owner = ", f.owner.as_ref());
     if let Some(namespaces) = &f.namespaces {
-        any_of(q, " AND r.namespace = ANY (", namespaces);
+        any_of(q, "r.namespace", namespaces);
     }
     if let Some(uids) = &f.namespace_uids {
-        any_of(q, " AND r.namespace_uid = ANY (", uids);
+        any_of(q, "r.namespace_uid", uids);
     }
     if !f.labels.is_empty() {
         let labels: BTreeMap<_, _> =
@@ -82,7 +89,7 @@ fn outcome(q: &mut Query, f: &RunFilter) {
     equals(q, " AND r.reason = ", f.reason.as_ref());
     equals(q, " AND r.trigger = ", f.trigger.as_ref());
     if !f.phases.is_empty() {
-        any_of(q, " AND r.phase = ANY (", &f.phases);
+        any_of(q, "r.phase", &f.phases);
     }
     if let Some(class) = &f.class {
         q.push(" AND EXISTS (SELECT FROM hearth.steps s WHERE s.run_id = r.id AND s.class = ");

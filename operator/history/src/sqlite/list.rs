@@ -53,10 +53,16 @@ fn equals(q: &mut Query, condition: &'static str, value: Option<&String>) {
     }
 }
 
+/// One value is compared as such: with a list of them the newest rows would not be found by their index.
 fn any_of(q: &mut Query, column: &'static str, values: &[String]) {
-    let values: Vec<Value> = values.iter().map(|v| borrowed(v).into_owned().into()).collect();
-    q.push(" AND ").push(column).push(" IN (SELECT value FROM json_each(");
-    q.push_bind(Value::Array(values).to_string()).push("))");
+    q.push(" AND ").push(column);
+    match values {
+        [one] => q.push(" = ").push_bind(borrowed(one).into_owned()),
+        many => {
+            let many: Vec<Value> = many.iter().map(|v| borrowed(v).into_owned().into()).collect();
+            q.push(" IN (SELECT value FROM json_each(").push_bind(Value::Array(many).to_string()).push("))")
+        }
+    };
 }
 
 fn objects(q: &mut Query, f: &RunFilter) {

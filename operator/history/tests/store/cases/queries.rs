@@ -120,7 +120,10 @@ pub async fn each_filter_narrows(db: Db) {
     let cases = [
         ("kind", RunFilter { kind: text("TrainingJob"), ..f() }),
         ("namespaces", RunFilter { namespaces: Some(vec!["x".into(), "lab".into()]), ..f() }),
+        ("namespace", RunFilter { namespaces: Some(vec!["lab".into()]), ..f() }),
         ("namespace_uids", RunFilter { namespace_uids: Some(vec!["ns-uid-2".into()]), ..f() }),
+        ("two namespace_uids", RunFilter { namespace_uids: Some(vec!["".into(), "ns-uid-2".into()]), ..f() }),
+        ("phase", RunFilter { phases: vec!["Failed".into()], ..f() }),
         ("name", RunFilter { name: text("burgers"), ..f() }),
         ("uid", RunFilter { uid: text("uid-odd"), ..f() }),
         ("phases", RunFilter { phases: vec!["Cancelled".into(), "Failed".into()], ..f() }),
