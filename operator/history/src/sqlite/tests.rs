@@ -12,6 +12,7 @@ use crate::{
 use hearth_crds::time::Time;
 use hearth_plan::record::{EventRow, ObjectKey, Record, RecordBatch};
 use sqlx::{Executor, SqlSafeStr};
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 #[tokio::test]
@@ -109,4 +110,23 @@ async fn the_settings_are_those_of_a_durable_store() {
     }
     let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut held.connection).await.unwrap();
     assert_eq!(mode, "wal");
+}
+
+/// More queries without an end than there are readers: each is ended by itself, and its reader serves again.
+#[tokio::test]
+async fn a_query_that_nobody_waits_for_ends() {
+    const ENDLESS: &str = "WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n) SELECT count(*) FROM n";
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { read: Duration::from_millis(50), ..Limits::default() };
+    let store = Sqlite::new(&folder.path().join("history.db"), limits);
+    store.migrate().await.unwrap();
+    for _ in 0..8 {
+        let endless = store.read("a test", |mut c| async move { sqlx::query(ENDLESS).fetch_all(&mut *c).await });
+        assert_eq!(endless.await.unwrap_err().class(), Class::Transient);
+    }
+    let end = Instant::now() + Duration::from_secs(30);
+    while store.get_run(Uuid::nil()).await.is_err() {
+        assert!(Instant::now() < end, "no reader is free");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

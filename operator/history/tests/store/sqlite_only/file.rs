@@ -5,7 +5,6 @@ use crate::{
     rows::{run, run_batch},
 };
 use hearth_history::{Class, Error, open, open_with};
-use sqlx::Executor;
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -74,34 +73,4 @@ async fn a_folder_that_is_not_there_is_named() {
     let error = open_with(Path::new("/proc/none/history.db"), short()).migrate().await.unwrap_err();
     assert_eq!(error.class(), Class::Transient);
     assert!(error.to_string().contains("/proc/none/history.db"), "{error}");
-}
-
-#[tokio::test]
-async fn a_query_that_nobody_waits_for_ends() {
-    with_sqlite(|db| async move {
-        let Db::Sqlite { sql, .. } = &db else { panic!("not a file") };
-        sql.execute(
-            "WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 300000) \
-             INSERT INTO runs (id, cluster, kind, namespace, namespace_uid, name, uid, number, seq, phase, terminal, \
-             trigger, revision, digest, spec, params, results, labels, owner, started_at, minimal) \
-             SELECT format('%036d', value), 'c', 'k', 'n', 'u', 'n', 'u', 1, 1, 'Running', 0, 't', 'r', 'd', '{}', '{\"a\":1}', '{}', \
-             '{}', 'o', '2026-11-21T08:00:00.000Z', 0 FROM n",
-        )
-        .await
-        .unwrap();
-        let mut limits = short();
-        limits.read = std::time::Duration::from_millis(20);
-        let store = open_with(file(&db), limits);
-        let scan = hearth_history::RunFilter {
-            params: [("none".to_owned(), "none".to_owned())].into(),
-            ..Default::default()
-        };
-        // More than there are readers: each is free again soon after it was given up.
-        for _ in 0..12 {
-            let error = store.list_runs(&scan, hearth_history::Order::NewestFirst, None, 10).await.unwrap_err();
-            assert_eq!(error.class(), Class::Transient, "{error}");
-        }
-        assert_eq!(store.get_run(Uuid::nil()).await.unwrap(), None);
-    })
-    .await;
 }
