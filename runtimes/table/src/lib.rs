@@ -33,4 +33,4 @@ pub use cell::Cell;
 pub use digest::digest;
 pub use kind::{Kind, Kinds};
 pub use source::{CsvOptions, Format, Limits, Reading, Source, open};
-pub use write::{TableWriter, partial};
+pub use write::{TableWriter, cell, partial};

@@ -134,7 +134,8 @@ fn write_csv(writer: &mut csv::Writer<BufWriter<File>>, batch: &RecordBatch) -> 
 }
 
 /// The cell of a column as [`crate::ColumnBuilder`] makes them.
-fn cell(array: &dyn Array, row: usize) -> Cell<'_> {
+#[must_use]
+pub fn cell(array: &dyn Array, row: usize) -> Cell<'_> {
     if array.is_null(row) {
         return Cell::Null;
     }
