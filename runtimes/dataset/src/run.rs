@@ -113,7 +113,7 @@ fn hold(with: &With, pass: &Pass) -> Result<(), Failure> {
         broken.extend(of_table(expectation, pass).map(|what| Broken { place, what, rows: 1 }));
     }
     if broken.is_empty() {
-        println!("all {} expectations hold", with.expectations.len());
+        println!("{} expectations, none is broken", with.expectations.len());
         return Ok(());
     }
     broken.sort_by_key(|broken| broken.place);

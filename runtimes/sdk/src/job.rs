@@ -12,7 +12,6 @@ pub struct Job {
     /// The spec, without `with`.
     pub spec: Spec,
     inputs: Vec<Input>,
-    work: PathBuf,
 }
 
 /// An input that is there.
@@ -50,7 +49,7 @@ impl Job {
         }
         distinct("inputs", spec.inputs.iter().map(|input| &input.name))?;
         distinct("artifacts", spec.artifacts.iter().map(|artifact| &artifact.name))?;
-        Ok(Self { spec, inputs, work: root.join("work") })
+        Ok(Self { spec, inputs })
     }
 
     /// The input of this name.
@@ -71,12 +70,6 @@ impl Job {
     #[must_use]
     pub fn artifact(&self, name: &str) -> Option<&Path> {
         self.spec.artifacts.iter().find(|artifact: &&Artifact| artifact.name == name).map(|one| one.path.as_path())
-    }
-
-    /// The scratch folder.
-    #[must_use]
-    pub fn work(&self) -> &Path {
-        &self.work
     }
 }
 

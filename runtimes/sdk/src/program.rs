@@ -21,7 +21,7 @@ struct Arguments {
     /// The spec; without it, spec.json in the root.
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
-    /// The folder that in/, out/ and work/ lie in.
+    /// The folder that in/ and out/ lie in.
     #[arg(long, value_name = "DIR", default_value = "/hearth")]
     root: PathBuf,
     /// Where outputs are written, or why there are none.

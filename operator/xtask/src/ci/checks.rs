@@ -23,6 +23,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("hearth-crds", &["tokio", "hyper", "kube-client"]),
     ("hearth-plan", &["tokio", "hyper", "kube-client", "rand", "sqlx"]),
     ("hearth-driver", &["sqlx", "axum"]),
+    ("dataset", &["tokio", "hyper", "kube-client", "hearth-crds"]),
+    ("features", &["tokio", "hyper", "kube-client", "hearth-crds"]),
     ("xtask", &["tokio", "kube-client"]),
 ];
 
