@@ -1,14 +1,13 @@
 //! Who asks: a bearer token that the cluster's TokenReview knows, or a client certificate of the cluster's client CA.
 
 use crate::{
-    cache::Cache,
     cluster::{Cluster, ClusterAway},
     identity::{Identity, Peer},
-    limit::Limiter,
     refused::Refused,
 };
 use axum::http::{HeaderMap, header};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use hearth_bounds::{Cache, Limiter};
 use hearth_wire::{AUDIENCE, ProblemKind};
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{TokenReviewSpec, TokenReviewStatus};

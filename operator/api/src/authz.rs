@@ -2,10 +2,10 @@
 
 use crate::{
     authn::REUSE,
-    cache::Cache,
     cluster::{Cluster, ClusterAway},
     identity::Identity,
 };
+use hearth_bounds::Cache;
 use hearth_crds::{GROUP, registry::KINDS};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReviewSpec};
 use std::{fmt, time::Instant};

@@ -18,7 +18,6 @@
 pub mod authn;
 pub mod authz;
 pub mod ca;
-mod cache;
 pub mod certificate;
 pub mod cluster;
 pub mod cluster_ca;
@@ -27,7 +26,6 @@ pub mod gate;
 mod health;
 pub mod identity;
 mod keeper;
-mod limit;
 mod metrics;
 pub mod openapi;
 mod query;

@@ -8,7 +8,6 @@ use crate::{
     gate::Gate,
     health::Health,
     identity::Peer,
-    limit::Limiter,
     metrics::ApiMetrics,
     openapi,
     refused::Refused,
@@ -23,6 +22,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
+use hearth_bounds::Limiter;
 use hearth_wire::ProblemKind;
 use kube::Client;
 use std::{
