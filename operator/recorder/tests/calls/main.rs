@@ -30,7 +30,7 @@ fn spec() -> Value {
 }
 
 async fn scene() -> (Scene, RecorderClient<Channel>) {
-    let scene = Scene::new(|_| spec(), 0).await;
+    let scene = Scene::new(|_| spec()).await;
     let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&scene.ca)).domain_name("localhost");
     let endpoint = Endpoint::from_shared(format!("https://{}", scene.addr)).unwrap().tls_config(tls).unwrap();
     let client = RecorderClient::new(endpoint.connect().await.unwrap());

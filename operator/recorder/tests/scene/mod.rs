@@ -16,7 +16,7 @@ use std::{
     convert::Infallible,
     fs,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
@@ -168,29 +168,44 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// An attempt with that spec. `keep_free` is what uploads leave on the volume.
-    pub async fn new(spec: impl FnOnce(&str) -> Value, keep_free: u64) -> Self {
+    /// An attempt with that spec, and a volume.
+    pub async fn new(spec: impl FnOnce(&str) -> Value) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        Self::behind(listener, &endpoint, spec, |folder| volume(folder, &endpoint, 0))
+    }
+
+    /// The same where pods reach the listener by that endpoint, with a store of the test's own.
+    pub fn behind(
+        listener: TcpListener,
+        endpoint: &str,
+        spec: impl FnOnce(&str) -> Value,
+        store: impl FnOnce(&Path) -> Artifacts,
+    ) -> Self {
         // It fails when another test was first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let endpoint = format!("https://localhost:{}", addr.port());
-        let cluster = FakeCluster::new(&spec(&endpoint));
+        let cluster = FakeCluster::new(&spec(endpoint));
         let folder = Folder::new();
-        let volume = Volume::open(VolumeConfig {
-            folder: folder.0.clone(),
-            endpoint,
-            keys: UrlKeys::derive(b"test", None),
-            keep_free,
-            limits: Limits::default(),
-        });
-        let artifacts = Artifacts::volume(volume.unwrap());
+        let artifacts = store(&folder.0);
         let leaf = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let key = rustls::pki_types::PrivatePkcs8KeyDer::from(leaf.signing_key.serialize_der());
         let (_keep, tls) = watch::channel(server_config(vec![leaf.cert.der().clone()], key.into()).unwrap());
         let service = Service::new(Askers::new(cluster.client()), artifacts.clone());
-        let store = artifacts.clone();
-        tokio::spawn(async move { serve(listener, tls, service, &store, std::future::pending()).await });
+        let served = artifacts.clone();
+        tokio::spawn(async move { serve(listener, tls, service, &served, std::future::pending()).await });
         Self { cluster, artifacts, folder, addr, ca: leaf.cert.pem() }
     }
+}
+
+/// A store on a volume. Uploads leave `keep_free` bytes.
+pub fn volume(folder: &Path, endpoint: &str, keep_free: u64) -> Artifacts {
+    let config = VolumeConfig {
+        folder: folder.to_owned(),
+        endpoint: endpoint.to_owned(),
+        keys: UrlKeys::derive(b"test", None),
+        keep_free,
+        limits: Limits::default(),
+    };
+    Artifacts::volume(Volume::open(config).unwrap())
 }
