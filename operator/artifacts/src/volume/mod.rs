@@ -8,7 +8,6 @@ mod upload;
 mod url;
 
 pub use file::Volume;
-pub use problem::Problem;
 pub use router::{PREFIX, router};
 pub use url::UrlKeys;
 

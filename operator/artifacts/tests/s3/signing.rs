@@ -88,6 +88,32 @@ async fn what_nothing_refers_to_is_collected() {
     assert!(store.stat(&key(b"lost")).await.unwrap().is_none() && store.stat(&key(b"kept")).await.unwrap().is_some());
 }
 
+#[tokio::test]
+async fn a_bucket_of_aws_is_addressed_by_its_own_host_and_a_session_goes_along() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let config = S3Config {
+        bucket: "runs".to_owned(),
+        region: Some("eu-west-1".to_owned()),
+        environment: vec![
+            variable("AWS_ACCESS_KEY_ID", "someone"),
+            variable("AWS_SECRET_ACCESS_KEY", "something"),
+            variable("AWS_SESSION_TOKEN", "a/b+c="),
+        ],
+        ..S3Config::default()
+    };
+    let leave = Artifacts::s3(&config).unwrap().presign_put(&key(b"x"), 1, MINUTE).await.unwrap();
+    let start = format!("https://runs.s3.eu-west-1.amazonaws.com/{}?X-Amz-Algorithm=AWS4-HMAC-SHA256&", key(b"x"));
+    assert!(leave.url.starts_with(&start), "{}", leave.url);
+    for part in [
+        "&X-Amz-Expires=60&X-Amz-Security-Token=a%2Fb%2Bc%3D&",
+        "&X-Amz-SignedHeaders=content-length%3Bhost%3Bx-amz-checksum-sha256&",
+        "%2Feu-west-1%2Fs3%2Faws4_request&",
+    ] {
+        assert!(leave.url.contains(part), "{}", leave.url);
+    }
+}
+
 #[test]
 fn a_wrong_configuration_is_refused_by_name() {
     let _ = rustls::crypto::ring::default_provider().install_default();

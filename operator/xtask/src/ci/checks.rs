@@ -25,6 +25,11 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("hearth-driver", &["sqlx", "axum"]),
     ("dataset", &["tokio", "hyper", "kube-client", "hearth-crds"]),
     ("features", &["tokio", "hyper", "kube-client", "hearth-crds"]),
+    ("hearth-artifacts", &["kube-client", "sqlx"]),
+    ("hearth-bounds", &["tokio", "hyper", "kube-client"]),
+    ("hearth-contract", &["tokio", "hyper", "kube-client"]),
+    ("hearth-recorder", &["sqlx"]),
+    ("hearth-step", &["kube-client", "axum"]),
     ("xtask", &["tokio", "kube-client"]),
 ];
 

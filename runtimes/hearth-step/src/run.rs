@@ -12,7 +12,7 @@ use crate::{
 };
 use hearth_contract::{
     message::{Fact, compose},
-    spec::{Artifact, Spec},
+    spec::Artifact,
 };
 use hearth_recorder_proto::v1::{Access, PresignRequest};
 use std::{collections::BTreeMap, ffi::OsString};
@@ -21,16 +21,16 @@ use std::{collections::BTreeMap, ffi::OsString};
 /// after any other code everything is left as it is.
 pub fn run(place: &Place, command: &[OsString], patience: Patience) -> Result<u8, Failure> {
     let spec = place.spec()?;
+    // A spec that names nobody to ask is said before hours of work.
+    let recorder = (!spec.artifacts.is_empty()).then(|| Recorder::new(place, &spec)).transpose()?;
     let code = child::run(command)?;
-    if code != 0 || spec.artifacts.is_empty() {
-        return Ok(code);
-    }
+    let Some(recorder) = recorder.filter(|_| code == 0) else { return Ok(code) };
     let written = place.outputs().map_err(|e| Failure::Io(format!("/dev/termination-log: {e}")))?;
     let message = |facts: &BTreeMap<String, Fact>| compose(&written, facts).map_err(|e| Failure::Data(e.to_string()));
     // What is wrong is said before anything is uploaded.
     message(&BTreeMap::new())?;
     let found = spec.artifacts.iter().map(|artifact| find(place, artifact)).collect::<Result<Vec<_>, _>>()?;
-    let facts = store(place, &spec, &found, &patience.begin())?;
+    let facts = store(&recorder, &Transfer::new(place)?, &found, &patience.begin())?;
     place.conclude(&message(&facts)?).map_err(|e| Failure::Io(format!("/dev/termination-log: {e}")))?;
     Ok(0)
 }
@@ -50,15 +50,13 @@ fn find<'a>(place: &Place, artifact: &'a Artifact) -> Result<Found<'a>, Failure>
 }
 
 fn store(
-    place: &Place,
-    spec: &Spec,
+    recorder: &Recorder<'_>,
+    transfer: &Transfer,
     found: &[Found<'_>],
     patience: &Patience,
 ) -> Result<BTreeMap<String, Fact>, Failure> {
-    let recorder = Recorder::new(place, spec)?;
-    let transfer = Transfer::new(place)?;
     for one in found {
-        patience.with(&format!("artifact {}", one.name), || upload(&recorder, &transfer, one))?;
+        patience.with(&format!("artifact {}", one.name), || upload(recorder, transfer, one))?;
         say(format_args!("artifact {} is stored: {}, {} bytes", one.name, one.fact.digest, one.fact.bytes));
     }
     Ok(found.iter().map(|one| (one.name.to_owned(), one.fact)).collect())
