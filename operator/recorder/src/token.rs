@@ -55,7 +55,9 @@ fn bearer(metadata: &MetadataMap) -> Result<&str, Refusal> {
     let value = metadata.get("authorization").and_then(|v| v.to_str().ok());
     let token = value.and_then(|v| v.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let token = token.map(|(_, token)| token.trim()).filter(|t| !t.is_empty() && t.len() <= LONGEST);
-    token.ok_or(Refusal::Unknown("send the metadata authorization: Bearer TOKEN with the token of /hearth/token"))
+    token.ok_or(Refusal::Unknown(
+        "send the metadata authorization: Bearer TOKEN with the token of /hearth/recorder/token",
+    ))
 }
 
 /// The pod in the cluster's answer, if it vouches for the token and for our audience.
@@ -77,7 +79,7 @@ fn bound(status: TokenReviewStatus) -> Result<PodRef, Refusal> {
     });
     match (namespace, one(POD_NAME), one(POD_UID)) {
         (Some(namespace), Some(name), Some(uid)) => Ok(PodRef { namespace, name, uid }),
-        _ => Err(Refusal::Unknown("the token is not bound to a pod: use the projected one of /hearth/token")),
+        _ => Err(Refusal::Unknown("the token is not bound to a pod: use the projected one of /hearth/recorder/token")),
     }
 }
 

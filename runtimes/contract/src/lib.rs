@@ -27,5 +27,9 @@ pub const MAX_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 pub const MAX_ARTIFACTS: usize = 8;
 /// The most artifacts that a step may read.
 pub const MAX_INPUTS: usize = 64;
-/// The audience of the token in `/hearth/token`.
+/// The audience of the token in [`TOKEN`].
 pub const AUDIENCE: &str = "recorder.hearth.dev";
+/// The pod's token for the Recorder. Its folder is a mount: the kubelet keeps no file fresh that is mounted alone.
+pub const TOKEN: &str = "/hearth/recorder/token";
+/// The certificate authorities of the operator, in PEM. There may be two while they change.
+pub const CA: &str = "/hearth/recorder/ca.crt";

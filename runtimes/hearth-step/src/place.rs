@@ -1,7 +1,10 @@
 //! Where things are in the pod.
 
 use crate::{failure::Failure, say::say};
-use hearth_contract::spec::{MAX_SPEC, Spec};
+use hearth_contract::{
+    CA, TOKEN,
+    spec::{MAX_SPEC, Spec},
+};
 use std::{
     fs::{self, File},
     io::{self, Read},
@@ -38,12 +41,12 @@ impl Place {
 
     /// The token that the kubelet keeps fresh.
     pub fn token(&self) -> io::Result<String> {
-        read(&self.at("/hearth/token"), MAX_FILE).map(|t| t.trim().to_owned())
+        read(&self.at(TOKEN), MAX_FILE).map(|t| t.trim().to_owned())
     }
 
     /// The certificate authorities of the operator, in PEM. There may be two while they change.
     pub fn ca(&self) -> io::Result<String> {
-        read(&self.at("/hearth/ca.crt"), MAX_FILE)
+        read(&self.at(CA), MAX_FILE)
     }
 
     /// What the command wrote as its outputs. Bytes that are no text become signs that no JSON has.

@@ -1,7 +1,7 @@
 //! The Recorder, as this program asks it: one connection per call, so that nothing has to be kept alive during a transfer.
 
 use crate::{failure::Failure, place::Place, retry::Trouble};
-use hearth_contract::spec::Spec;
+use hearth_contract::{CA, TOKEN, spec::Spec};
 use hearth_recorder_proto::v1::{PresignRequest, PresignResponse, recorder_client::RecorderClient};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -46,8 +46,8 @@ impl<'a> Recorder<'a> {
     async fn call(&self, message: PresignRequest) -> Result<PresignResponse, Trouble> {
         // Both files may be replaced while we run.
         let file = |name: &str, e: std::io::Error| Trouble::Passing(format!("{name}: {e}"));
-        let ca = self.place.ca().map_err(|e| file("/hearth/ca.crt", e))?;
-        let token = self.place.token().map_err(|e| file("/hearth/token", e))?;
+        let ca = self.place.ca().map_err(|e| file(CA, e))?;
+        let token = self.place.token().map_err(|e| file(TOKEN, e))?;
         let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
         let wrong = |e: tonic::transport::Error| Trouble::Lasting(format!("recorder.endpoint: {}", whole(&e)));
         let endpoint = Endpoint::from_shared(self.endpoint.clone()).map_err(wrong)?.tls_config(tls).map_err(wrong)?;
@@ -55,7 +55,7 @@ impl<'a> Recorder<'a> {
             endpoint.connect().await.map_err(|e| Trouble::Passing(format!("the Recorder is away: {}", whole(&e))))?;
         let mut request = Request::new(message);
         let header = format!("Bearer {token}").parse();
-        let header = header.map_err(|_| Trouble::Passing("/hearth/token holds no token".to_owned()))?;
+        let header = header.map_err(|_| Trouble::Passing(format!("{TOKEN} holds no token")))?;
         request.metadata_mut().insert("authorization", header);
         let answer = RecorderClient::new(channel).presign(request).await;
         answer.map(tonic::Response::into_inner).map_err(|status| refused(&status))

@@ -1,6 +1,7 @@
 //! Bytes over HTTP, by a URL that the Recorder gave.
 
 use crate::{failure::Failure, place::Place, retry::Trouble};
+use hearth_contract::CA;
 use hearth_recorder_proto::v1::PresignResponse;
 use rustls::crypto::ring::default_provider;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
@@ -24,11 +25,11 @@ const MAX_REFUSAL: u64 = 16 * 1024;
 pub struct Transfer(Agent);
 
 impl Transfer {
-    /// Trusts the public certificate authorities and those of `/hearth/ca.crt`.
+    /// Trusts the public certificate authorities and those of [`CA`].
     pub fn new(place: &Place) -> Result<Self, Failure> {
-        let pem = place.ca().map_err(|e| Failure::Again(format!("/hearth/ca.crt: {e}")))?;
+        let pem = place.ca().map_err(|e| Failure::Again(format!("{CA}: {e}")))?;
         let own = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
-        let own = own.map_err(|e| Failure::Config(format!("/hearth/ca.crt: {e}")))?;
+        let own = own.map_err(|e| Failure::Config(format!("{CA}: {e}")))?;
         let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().chain(&own);
         let roots = roots.map(|der| Certificate::from_der(der).to_owned()).collect::<Vec<_>>();
         let tls = TlsConfig::builder()

@@ -96,6 +96,11 @@ impl Gateway {
         .unwrap()
     }
 
+    /// Where the server keeps a blob of that store.
+    pub fn file(&self, key: &BlobKey) -> PathBuf {
+        self.folder.join("data").join(BUCKET).join("artifacts/v1").join(key.to_string())
+    }
+
     pub async fn send(&self, leave: &Signed, bytes: Vec<u8>) -> reqwest::Result<u16> {
         let mut request = self.client.put(&leave.url).body(bytes);
         for (name, value) in &leave.headers {

@@ -60,6 +60,16 @@ async fn other_bytes_another_size_or_another_name_are_refused_and_leave_nothing(
 }
 
 #[tokio::test]
+async fn a_damaged_object_is_noticed() {
+    let gateway = Gateway::start();
+    let store = gateway.store(gateway.addr, MINUTE);
+    let key = store.write(NAMESPACE, "whole".into()).await.unwrap();
+    std::fs::write(gateway.file(&key), "holes").unwrap();
+    let read: Result<Vec<_>, _> = store.read(&key).await.unwrap().try_collect().await;
+    assert!(matches!(read, Err(StoreError::Corrupt(_))));
+}
+
+#[tokio::test]
 async fn a_url_expires() {
     let gateway = Gateway::start();
     let store = gateway.store(gateway.addr, MINUTE);

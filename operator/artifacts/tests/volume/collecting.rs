@@ -50,6 +50,18 @@ async fn a_reference_or_an_upload_in_between_saves_it() {
 }
 
 #[tokio::test]
+async fn an_upload_after_the_first_look_begins_its_time_anew() {
+    let scene = Scene::new().await;
+    scene.put(b"x").await;
+    scene.artifacts.collect(later(25), DAY, |_| false).await.unwrap();
+    let file = fs::File::options().write(true).open(scene.file(b"x")).unwrap();
+    file.set_modified(later(30).into()).unwrap();
+    let done = scene.artifacts.collect(later(55), DAY, |_| false).await.unwrap();
+    assert_eq!((done.removed, done.waiting), (0, 1), "the note is older than the upload");
+    assert_eq!(scene.artifacts.collect(later(80), DAY, |_| false).await.unwrap().removed, 1);
+}
+
+#[tokio::test]
 async fn a_reference_that_is_made_during_the_pass_saves_it() {
     let scene = Scene::new().await;
     scene.put(b"x").await;

@@ -40,7 +40,7 @@ async fn what_cannot_be_run_is_a_wrong_configuration() {
 async fn signals_reach_the_command() {
     for (signal, code) in [("TERM", 7), ("INT", 8), ("USR1", 9)] {
         let pod = pod();
-        let script = "trap 'exit 7' TERM; trap 'exit 8' INT; trap 'exit 9' USR1; touch $ROOT/ready; while :; do sleep 0.02; done";
+        let script = "trap 'exit 7' TERM; trap 'exit 8' INT; trap 'exit 9' USR1; touch $ROOT/ready; n=0; while [ $n -lt 1000 ]; do n=$((n+1)); sleep 0.02; done; exit 99";
         let child = pod.start(&["run", "--", "sh", "-c", script]);
         until("the command is ready", || pod.at("ready").exists()).await;
         Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
@@ -55,9 +55,11 @@ async fn process_1_reaps_what_others_leave() {
     let pod = pod();
     let script = "(sleep 0.05 & echo $! > $ROOT/orphan); orphan=$(cat $ROOT/orphan); tries=0; \
                   while [ -e /proc/$orphan ]; do tries=$((tries+1)); [ $tries -gt 200 ] && exit 9; sleep 0.05; done; \
-                  [ $PPID = 1 ] || exit 10; exit 4";
+                  [ $PPID = 1 ] || exit 10; \
+                  for n in 1 2 3 4 5 6 7 8; do (sleep 60 & echo $! >> $ROOT/many); done; kill -9 $(cat $ROOT/many); exit 4";
     let unshare = |user: &[&str]| {
-        Command::new("unshare")
+        Command::new("timeout")
+            .args(["--signal=KILL", "60", "unshare"])
             .args(user)
             .args(["--pid", "--fork", "--mount-proc", "--"])
             .arg(env!("CARGO_BIN_EXE_hearth-step"))
@@ -77,7 +79,7 @@ async fn process_1_reaps_what_others_leave() {
     assert_eq!(
         code,
         Some(4),
-        "9: a zombie stayed; 10: the wrapper was not process 1; 1: no namespaces can be made here"
+        "9: a zombie stayed; 10: the wrapper was not process 1; 1: no namespaces can be made here; none: it did not end"
     );
 }
 

@@ -17,12 +17,12 @@ pub struct Pod {
 impl Pod {
     pub fn new(spec: &Value, ca: &str) -> Self {
         let pod = Self { root: Folder::new() };
-        for folder in ["hearth/in", "hearth/out", "dev"] {
+        for folder in ["hearth/in", "hearth/out", "hearth/recorder", "dev"] {
             fs::create_dir_all(pod.root.0.join(folder)).unwrap();
         }
         fs::write(pod.at("/hearth/spec.json"), spec.to_string()).unwrap();
-        fs::write(pod.at("/hearth/token"), TOKEN).unwrap();
-        fs::write(pod.at("/hearth/ca.crt"), ca).unwrap();
+        fs::write(pod.at(hearth_contract::TOKEN), TOKEN).unwrap();
+        fs::write(pod.at(hearth_contract::CA), ca).unwrap();
         fs::write(pod.at("/dev/termination-log"), "").unwrap();
         pod
     }

@@ -106,6 +106,21 @@ async fn a_damaged_input_is_not_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_s3_gives_is_verified_here() {
+    let gateway = Gateway::start();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let scene = Scene::behind(listener, &endpoint, writing, |_| gateway.store(gateway.addr, gateway::MINUTE));
+    let key = scene.artifacts.write(NAMESPACE_UID, "whole".into()).await.unwrap();
+    fs::write(gateway.file(&key), "holes").unwrap();
+    let pod = reading(&scene, &[("x", Fact { digest: key.digest(), bytes: 5, directory: false })], &endpoint);
+    let ended = pod.step(&["fetch", "--deadline", "5"]).await;
+    assert_eq!(ended.code, 74, "{ended:?}");
+    assert!(pod.said().contains("damaged"), "{}", pod.said());
+    assert_eq!(fs::read_dir(pod.at("/hearth/in")).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tar_with_a_link_is_not_unpacked() {
     let scene = Scene::new(writing).await;
     let endpoint = format!("https://localhost:{}", scene.addr.port());
