@@ -82,7 +82,7 @@ pub(crate) enum Backend {
 }
 
 impl Artifacts {
-    /// In a bucket.
+    /// In a bucket. The process has a TLS provider already: rustls with ring, installed as the default.
     ///
     /// # Errors
     /// The configuration is wrong. The bucket is not asked.

@@ -30,22 +30,20 @@ pub(super) async fn put(
     }
     let _slot = volume.upload_slots.try_acquire().map_err(|_| Problem::Busy)?;
     let pieces = body.into_data_stream().map(|piece| piece.map_err(io::Error::other)).boxed();
-    let volume = Arc::clone(&volume);
     receive(&volume, &grant.key, size, pieces).await?;
     Ok((StatusCode::CREATED, [(header::ETAG, format!("\"{}\"", grant.key.digest().hex()))]).into_response())
 }
 
 /// Stores `size` bytes under their key.
 async fn receive(
-    volume: &Volume,
+    volume: &Arc<Volume>,
     key: &BlobKey,
     size: u64,
     mut pieces: impl Stream<Item = io::Result<Bytes>> + Unpin,
 ) -> Result<(), Problem> {
     let limits = volume.limits;
     let end = Instant::now() + GRACE + Duration::from_secs(size.checked_div(limits.slowest).unwrap_or_default());
-    // These calls of the file system are short, and a block of theirs is one of the volume: there is nothing to do meanwhile.
-    let (upload, file) = volume.begin(size).map_err(Problem::of)?;
+    let (upload, file) = aside(volume, move |v| v.begin(size)).await.map_err(Problem::of)?;
     let mut file = tokio::fs::File::from_std(file);
     let mut hasher = Hasher::default();
     while hasher.bytes() < size {
@@ -66,8 +64,17 @@ async fn receive(
     if found != key.digest() {
         return Err(Problem::Bad(format!("the bytes are those of {found}, and the URL is for {}", key.digest())));
     }
-    let file = file.into_std().await;
-    volume.finish(&upload, &file, key).map_err(Problem::of)
+    let (file, key) = (file.into_std().await, *key);
+    aside(volume, move |v| v.finish(&upload, &file, &key)).await.map_err(Problem::of)
+}
+
+/// Calls of the file system that may take long, where they hold up nobody: the leader renews its lease on these threads.
+async fn aside<T: Send + 'static>(
+    volume: &Arc<Volume>,
+    work: impl FnOnce(&Volume) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let volume = Arc::clone(volume);
+    tokio::task::spawn_blocking(move || work(&volume)).await.map_err(io::Error::other)?
 }
 
 fn cut(came: u64, size: u64) -> Problem {
@@ -76,7 +83,7 @@ fn cut(came: u64, size: u64) -> Problem {
 
 impl Volume {
     /// Stores bytes that are in memory.
-    pub(crate) async fn write(&self, key: &BlobKey, bytes: Bytes) -> io::Result<()> {
+    pub(crate) async fn write(self: &Arc<Self>, key: &BlobKey, bytes: Bytes) -> io::Result<()> {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         receive(self, key, size, stream::iter([Ok(bytes)])).await.map_err(|problem| match problem {
             Problem::Failed(error) => error,
