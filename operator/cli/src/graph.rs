@@ -49,8 +49,11 @@ pub struct Node {
     pub needs: Vec<String>,
     /// Pending until it starts.
     pub phase: String,
-    /// How many attempts there were.
+    /// How many attempts there were; of a fan-out, those of the item that took most.
     pub attempts: u32,
+    /// How far the items of a fan-out have come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Items>,
     /// Why it is in this phase, in one word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -68,11 +71,26 @@ pub struct Node {
     pub finished_at: Option<Time>,
 }
 
+/// Items of a step with `forEach`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Items {
+    /// How many there are; on record, how many have started.
+    pub count: usize,
+    /// How many are over.
+    pub ended: usize,
+    /// How many of these failed.
+    pub failed: usize,
+}
+
 /// What a graph needs of a spec: the names of its steps, and what each waits for.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Shape {
     #[serde(default)]
     steps: Vec<ShapeStep>,
+    #[serde(default)]
+    on_exit: Option<ShapeStep>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -93,7 +111,7 @@ impl Shape {
     /// Each step with what is known of it, then those that the spec does not name.
     fn nodes<'a>(&self, mut known: BTreeMap<&'a str, Node>, order: &[&'a str]) -> Vec<Node> {
         let mut nodes = Vec::with_capacity(self.steps.len());
-        for step in &self.steps {
+        for step in self.steps.iter().chain(&self.on_exit) {
             let implied = step.after.keys().filter(|name| !step.needs.contains(name));
             let needs = step.needs.iter().chain(implied).cloned().collect();
             let node = known.remove(step.name.as_str());
@@ -109,15 +127,16 @@ impl Shape {
 impl Graph {
     /// The graph of a run on record.
     pub fn recorded(run: &Run, attempts: &[Step]) -> Self {
-        let mut known: BTreeMap<&str, Node> = BTreeMap::new();
+        let mut items: BTreeMap<&str, BTreeMap<i32, Node>> = BTreeMap::new();
         let mut order = Vec::new();
         for attempt in attempts {
-            let node = known.entry(&attempt.step).or_insert_with(|| {
+            let of_step = items.entry(&attempt.step).or_insert_with(|| {
                 order.push(attempt.step.as_str());
-                Node::default()
+                BTreeMap::new()
             });
-            node.take(attempt);
+            of_step.entry(attempt.item).or_default().take(attempt);
         }
+        let known = items.into_iter().map(|(name, items)| (name, Node::together(items))).collect();
         let row = &run.summary;
         Self {
             namespace: row.namespace.clone(),
@@ -164,8 +183,49 @@ impl Node {
         !["Pending", "Running", "Waiting"].contains(&self.phase.as_str())
     }
 
+    /// A step of several items is under way while one of them is, and has failed when one has.
+    fn together(items: BTreeMap<i32, Self>) -> Self {
+        let several = items.keys().any(|item| *item > 0);
+        let mut nodes = items.into_values();
+        let Some(first) = nodes.next() else { return Self::default() };
+        if !several {
+            return first;
+        }
+        let mut all = Self { items: Some(first.as_items()), ..first };
+        for node in nodes {
+            let (sum, more) = (all.items.unwrap_or_default(), node.as_items());
+            all.items = Some(Items {
+                count: sum.count + more.count,
+                ended: sum.ended + more.ended,
+                failed: sum.failed + more.failed,
+            });
+            all.attempts = all.attempts.max(node.attempts);
+            all.started_at = [all.started_at, node.started_at].into_iter().flatten().min();
+            all.since = all.since.max(node.since);
+            all.finished_at = all.finished_at.max(node.finished_at);
+            if rank(&node.phase) > rank(&all.phase) {
+                all.phase = node.phase;
+                all.reason = node.reason;
+            }
+        }
+        if !all.ended() {
+            all.finished_at = None;
+        }
+        all
+    }
+
+    fn as_items(&self) -> Items {
+        Items { count: 1, ended: usize::from(self.ended()), failed: usize::from(self.phase == "Failed") }
+    }
+
     fn of(step: &StepStatus) -> Self {
+        let items = step.fan_out.as_ref().map(|fan| Items {
+            count: fan.count as usize,
+            ended: (fan.started as usize).saturating_sub(fan.open.count()),
+            failed: fan.failed.count(),
+        });
         Self {
+            items,
             phase: step.phase.as_str().to_owned(),
             attempts: step.attempt,
             reason: step.reason.or_else(|| step.ended.last().map(|e| e.reason)).map(word),
@@ -189,6 +249,16 @@ impl Node {
             self.finished_at = attempt.finished_at;
         }
         self.attempts = self.attempts.max(number);
+    }
+}
+
+/// Which phase of its items a step shows.
+fn rank(phase: &str) -> u8 {
+    match phase {
+        "Succeeded" | "Skipped" => 0,
+        "Cancelled" => 1,
+        "Failed" => 2,
+        _ => 3,
     }
 }
 
@@ -327,6 +397,12 @@ pub mod tests {
         assert_eq!(graph.steps[0].started_at.unwrap().to_string(), "2026-11-21T08:00:01.000Z");
         assert_eq!((graph.steps[1].phase.as_str(), &graph.steps[1].needs), ("Pending", &vec!["a".to_owned()]));
         assert_eq!(graph.progress(), (0, 2));
+        let item = |index: i32, number: i32, phase: &str| Step { item: index, ..attempt(number, phase, 5) };
+        let fan = [item(0, 1, "Succeeded"), item(1, 1, "Failed"), item(1, 2, "Failed"), item(2, 1, "Running")];
+        let graph = Graph::recorded(&run, &fan);
+        let shown = &graph.steps[0];
+        assert_eq!((shown.phase.as_str(), shown.attempts), ("Running", 2));
+        assert_eq!(shown.items, Some(Items { count: 3, ended: 2, failed: 1 }));
         let bare = Graph::recorded(&Run { spec: Value::Null, ..run }, &[attempt(1, "Failed", 1)]);
         assert_eq!(bare.steps.len(), 1, "a step is shown although no spec names it");
     }

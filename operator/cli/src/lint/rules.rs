@@ -101,7 +101,7 @@ mod tests {
             let mut found = Vec::new();
             rules(&crd, &mut found);
             for rule in found {
-                let value = json!({"metadata": {"name": "co2"}});
+                let value = json!({"metadata": {"name": "co2"}, "spec": {}});
                 assert!(holds(rule, &value).is_some(), "{rule}");
                 judged += 1;
             }

@@ -11,6 +11,7 @@ use hearth_wire::{Event, Log, Run, Step};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Lines of a log that are shown.
 const LAST_LINES: usize = 20;
@@ -114,8 +115,10 @@ fn steps(steps: &[Step], wide: bool, width: Option<usize>, now: Timestamp) -> St
         columns.extend([("POD", 0), ("IMAGE ID", 0)]);
     }
     let mut table = Table::new(&columns);
+    let fans: BTreeSet<&str> = steps.iter().filter(|s| s.item > 0).map(|s| s.step.as_str()).collect();
     for step in steps {
-        let name = if step.item > 0 { format!("{}[{}]", step.step, step.item) } else { step.step.clone() };
+        let name =
+            if fans.contains(step.step.as_str()) { format!("{}[{}]", step.step, step.item) } else { step.step.clone() };
         let took = step
             .started_at
             .map_or(String::new(), |from| between(from, step.finished_at.map_or(now, |t| t.timestamp())));

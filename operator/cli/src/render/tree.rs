@@ -49,7 +49,12 @@ fn cells(step: &Node, branch: &str, graph: &Graph, now: Timestamp) -> Vec<Cell> 
     vec![
         format!("{branch}{} {}", sign(&step.phase), step.name).into(),
         Cell::styled(style, step.phase.clone()),
-        if step.attempts > 0 { step.attempts.to_string() } else { "-".to_owned() }.into(),
+        match step.items {
+            Some(items) => format!("{}/{} items", items.ended, items.count),
+            None if step.attempts > 0 => step.attempts.to_string(),
+            None => "-".to_owned(),
+        }
+        .into(),
         took(step, graph, now).into(),
         step.reason.clone().unwrap_or_default().into(),
     ]
