@@ -52,7 +52,7 @@ pub struct WorkflowSpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub params: Vec<Param>,
     /// steps of the DAG, by name; a step starts when all its needs succeeded. At least one, unless from names a template.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub steps: Vec<Step>,

@@ -114,6 +114,7 @@ pub fn spool_name(workflow: &str, uid: &str, run_id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hearth_crds::workflow::Step;
 
     #[test]
     fn day_two_fields_change_no_digest() {
@@ -126,8 +127,9 @@ mod tests {
 
     #[test]
     fn the_digest_of_a_spec_never_changes() {
-        let spec = WorkflowSpec { image: Some("a".into()), ..WorkflowSpec::default() };
-        assert_eq!(spec_digest(&spec), "v1:b2c45da9bf283e47be5eb78c87eb8487");
+        let step = Step { name: "s".into(), ..Step::default() };
+        let spec = WorkflowSpec { image: Some("a".into()), steps: vec![step], ..WorkflowSpec::default() };
+        assert_eq!(spec_digest(&spec), "v1:a34f19af6830741ca958db81ed704a24");
     }
 
     #[test]

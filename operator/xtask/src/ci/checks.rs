@@ -49,7 +49,7 @@ pub fn layers() -> Result<()> {
             "{lib}",
         ]))?;
         let names: Vec<String> = tree.lines().map(|line| line.trim().replace('_', "-")).collect();
-        ensure!(names.len() > 1, "cargo tree said nothing of {package}");
+        ensure!(!names.is_empty(), "cargo tree said nothing of {package}");
         wrong.extend(
             forbidden
                 .iter()
