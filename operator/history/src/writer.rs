@@ -141,8 +141,11 @@ impl Writer {
         let acks = flush.acks(&written.minimal);
         self.metrics.flushed(written, acks.len(), took);
         for ack in acks {
-            // No receiver means that the process ends; the next one writes the same again and is answered.
-            if self.acks.send(ack).await.is_err() {
+            if !ack.last {
+                // What it says is said by the next one too: nobody is waited for.
+                let _full_or_gone = self.acks.try_send(ack);
+            } else if self.acks.send(ack).await.is_err() {
+                // No receiver means that the process ends; the next one writes the same again and is answered.
                 return;
             }
         }

@@ -6,6 +6,7 @@ use sqlx::{
     Connection, SqlSafeStr,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
+use std::time::Duration;
 
 /// In order; what is here never changes once it was released, a change is a further one.
 const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "runs", include_str!("../../migrations/sqlite/0001_runs.sql"))];
@@ -26,12 +27,12 @@ impl Sqlite {
     pub(crate) async fn migrate(&self) -> Result<(), Error> {
         let limit = self.limits.migrate;
         let work = async {
-            let mut held = self.hold().await?;
-            let mut transaction = held.connection.begin_with(BEGIN).await?;
-            migrator().run_direct(None, &mut *transaction, false).await?;
-            transaction.commit().await?;
-            held.keep();
-            Ok::<_, MigrateError>(())
+            loop {
+                match self.migrate_once().await {
+                    Err(e) if is_busy(&e) => tokio::time::sleep(LOCKED_PAUSE).await,
+                    done => return done,
+                }
+            }
         };
         match tokio::time::timeout(limit, work).await {
             Ok(Ok(())) => Ok(()),
@@ -42,6 +43,27 @@ impl Sqlite {
             Err(_) => Err(Error::Timeout { store: self.place.to_string(), operation: "migrating", limit }),
         }
     }
+
+    async fn migrate_once(&self) -> Result<(), MigrateError> {
+        let mut held = self.hold().await?;
+        let mut transaction = held.connection.begin_with(BEGIN).await?;
+        migrator().run_direct(None, &mut *transaction, false).await?;
+        transaction.commit().await?;
+        held.keep();
+        Ok(())
+    }
+}
+
+/// How long to wait for whoever has the file locked.
+const LOCKED_PAUSE: Duration = Duration::from_millis(20);
+
+/// Whether another connection has the file locked. Most statements wait for that by themselves (busy_timeout); the change
+/// to the write-ahead log does not.
+fn is_busy(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else { return false };
+    // The primary code of SQLITE_BUSY and of its extended forms is 5.
+    let code = source.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<u32>().ok());
+    code.is_some_and(|c| c & 0xff == 5)
 }
 
 /// A transaction that writes takes the lock at its start: one that reads first could not wait for it later.

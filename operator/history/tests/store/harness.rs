@@ -345,9 +345,11 @@ impl Running {
     }
 
     /// Lets the writer end: everything sent is stored.
-    pub async fn finish(self) {
+    pub async fn finish(mut self) {
         drop(self.batches);
-        timeout(PATIENCE, self.task).await.expect("the writer does not end").unwrap();
+        let acks = async { while self.acks.recv().await.is_some() {} };
+        let (ended, ()) = tokio::join!(timeout(PATIENCE, self.task), acks);
+        ended.expect("the writer does not end").unwrap();
     }
 
     pub fn metrics(&self) -> String {
