@@ -73,7 +73,7 @@ fn convergence() -> Result<()> {
         let results = object.pointer("/status/run/results").context("no results")?;
         let order = results["order"].as_f64().context("no order")?;
         ensure!((order - 2.0).abs() < 0.01, "the trapezoid rule is of order 2: {results}");
-        let n: Vec<_> = items(results, "/estimates").iter().map(|e| number(e, "/n")).collect();
+        let n: Vec<_> = items(results, "/estimates").iter().map(|e| number(e, "/intervals")).collect();
         ensure!(n == [4, 8, 16, 32, 64], "{results}");
         Ok(())
     })
