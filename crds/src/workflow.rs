@@ -718,10 +718,9 @@ pub struct FanOut {
     /// items that are not just in their first attempt, and the first 20 that failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<ItemStatus>,
-    /// outputs by item that later steps, conditions or results read.
+    /// outputs by index of the item that later steps, conditions or results read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(with = "BTreeMap<String, BTreeMap<String, Json>>")]
-    pub outputs: BTreeMap<u32, BTreeMap<String, Json>>,
+    pub outputs: BTreeMap<String, BTreeMap<String, Json>>,
 }
 
 /// A move of the high-water mark.

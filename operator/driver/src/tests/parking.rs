@@ -56,7 +56,7 @@ async fn a_panic_is_caught_counted_and_parked_once() {
 async fn what_does_not_decode_and_is_being_deleted_is_let_go() {
     let mut b = bench();
     let mut bad = object(5, &["hearth.dev/record", "x"], &json!({"unheard": "of"}), None);
-    bad["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    bad["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00.000Z");
     let pass = b.controller.pass(guarded(&bad));
     let serve = async {
         b.server.expect(Method::GET, OBJECT).await.answer(200, &bad);
@@ -77,4 +77,25 @@ async fn an_object_that_went_while_it_was_parked_is_left_alone() {
     let serve = async { b.server.expect(Method::GET, OBJECT).await.answer(200, &other) };
     tokio::join!(pass, serve).0.unwrap();
     b.server.is_quiet();
+}
+
+/// What the watch decodes goes through another form than JSON, in which the keys of a map are text and nothing else.
+#[test]
+fn a_status_with_a_fan_out_decodes() {
+    use hearth_crds::workflow::Workflow;
+    let object = serde_json::json!({
+        "apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "w", "namespace": "lab"},
+        "spec": {"image": "a", "steps": [{"name": "each", "forEach": {"items": [1, "b", null, {"c": 2.5}]}}]},
+        "status": {"run": {
+            "id": "r", "number": 1, "seq": 1, "revision": "v", "digest": "v1:0", "generation": 1, "trigger": "Schedule",
+            "startedAt": "2026-01-01T00:00:00.000Z", "scheduledFor": "2026-01-01T00:00:00.000Z",
+            "steps": [{"name": "each", "phase": "Running", "attempt": 0, "fanOut": {
+                "count": 4, "started": 4, "open": "0,2-3", "failed": "1",
+                "marks": [{"below": 4, "at": "2026-01-01T00:00:00.000Z"}],
+                "items": [{"index": 1, "phase": "Failed", "attempt": 2}],
+                "outputs": {"1": {"n": 3}, "10": {"n": null}}}}]}},
+    });
+    let decoded: kube::core::DeserializeGuard<Workflow> = serde_json::from_value(object.clone()).unwrap();
+    let workflow = decoded.0.unwrap();
+    assert_eq!(serde_json::to_value(&workflow).unwrap()["status"], object["status"]);
 }

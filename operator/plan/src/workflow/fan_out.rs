@@ -71,7 +71,7 @@ pub(super) fn is_too_long(item: &Json) -> bool {
 /// Outputs of a fan-out that succeeded: one object for each item, in their order.
 pub(super) fn outputs(fan: &FanOut) -> Value {
     let of = |index: u32| {
-        let kept = fan.outputs.get(&index);
+        let kept = fan.outputs.get(&index.to_string());
         Value::Object(kept.into_iter().flatten().map(|(k, v)| (k.clone(), v.0.clone())).collect::<Map<_, _>>())
     };
     Value::Array((0..fan.count).map(of).collect())
@@ -157,7 +157,7 @@ fn fold(fan: &mut FanOut, stop: Option<Reason>, index: u32, one: StepStatus) {
         StepPhase::Succeeded => {
             fan.open.remove(index);
             if !one.outputs.is_empty() {
-                fan.outputs.insert(index, one.outputs);
+                fan.outputs.insert(index.to_string(), one.outputs);
             }
             false
         }
