@@ -18,7 +18,9 @@ pub fn equal_status(scene: &Scene, object: &Value) -> Result<String> {
     let id = text(run, "/id").to_owned();
     let row = store::run(&id)?.with_context(|| format!("run {id} has no row"))?;
     let same = |what: &str, status: &Value, row: &Value| {
-        ensure!(status == row, "{what} of run {id}: status says {status}, the row says {row}");
+        // 2 and 2.0 are one number: the API server writes the shorter one.
+        let equal = status.as_f64().zip(row.as_f64()).map_or_else(|| status == row, |(a, b)| a.total_cmp(&b).is_eq());
+        ensure!(equal, "{what} of run {id}: status says {status}, the row says {row}");
         Ok(())
     };
     let or = |value: Option<&Value>, default: Value| value.cloned().unwrap_or(default);

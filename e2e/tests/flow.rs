@@ -53,8 +53,7 @@ steps:
 - {name: tidy, after: {each: [Failed]}, command: ['true']}
 "#,
         )?;
-        scene.wait("w", "condition=Failed", A_RUN)?;
-        let done = scene.complete("w", A_WORD)?;
+        let done = scene.failed("w", A_RUN)?;
         let failure = done.pointer("/status/run/failure").context("no failure")?;
         ensure!(number(failure, "/item") == 1 && number(failure, "/exitCode") == 3, "{failure}");
         ensure!(text(failure, "/message").starts_with("step each[1]: exit code 3"), "{failure}");
@@ -75,8 +74,7 @@ fn the_step_on_exit_runs_after_a_cancel() -> Result<()> {
         scene.running_pod("w", "long")?;
         let said = plugin::hearth(&scene.cluster, &["cancel", "w", "-n", &scene.namespace])?;
         ensure!(said.code == 0, "{said:?}");
-        scene.wait("w", "condition=Failed", A_RUN)?;
-        let done = scene.complete("w", A_WORD)?;
+        let done = scene.failed("w", A_RUN)?;
         ensure!(text(&done, "/status/phase") == "Cancelled", "{done}");
         let steps: Vec<_> = items(&done, "/status/run/steps").iter().map(|s| text(s, "/phase")).collect();
         ensure!(steps == ["Cancelled", "Succeeded"], "{steps:?}");
@@ -91,7 +89,10 @@ fn the_step_on_exit_runs_after_a_cancel() -> Result<()> {
 #[test]
 fn a_template_is_run_with_other_params() -> Result<()> {
     scene("from", |scene| {
-        scene.apply("weekly", "{from: {workflow: report, params: {window: 24}}}")?;
+        scene.apply_object(json!({
+            "apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "weekly"},
+            "spec": {"from": {"workflow": "report", "params": {"window": 24}}},
+        }))?;
         scene.look("weekly", "it waits", A_WORD, |o| Ok(status::says(o, "Ready", "False", "WaitingForTemplate")))?;
         scene.apply(
             "report",

@@ -158,12 +158,16 @@ impl Source<'_> {
             }
             // An item that is over is listed no more: it was in the attempt that it was in before, or that its pod is of.
             // One without a pod is recorded, since pods go only then.
-            let known = before.map(|b| b.attempt).or(made.get(&index).copied());
+            let known = before.as_ref().map(|b| b.attempt).or(made.get(&index).copied());
             let listed = fan.items.iter().any(|i| i.index == index);
             if one.phase.is_terminal() && known.is_none() && !listed {
                 continue;
             }
             one.attempt = one.attempt.max(known.unwrap_or(0));
+            // The marks of what is over are merged with later ones.
+            if one.phase.is_terminal() && !listed {
+                one.since = before.as_ref().and_then(|b| b.since);
+            }
             if one.phase.is_terminal() {
                 one.finished_at = one.finished_at.or(run.updated_at);
             }
@@ -272,6 +276,8 @@ impl Source<'_> {
         }
         let outcome = pod.zip(step).filter(|(p, _)| p.seen_to_end()).map(|(p, s)| outcome::conclude(p, s, None));
         let (phase, terminal) = attempt_phase(status, current, end);
+        let created = pod.and_then(|p| p.created_at);
+        let started_at = if current { status.since.or(item.and(created)) } else { created };
         let mut row = StepRow {
             phase: phase.into(),
             terminal,
@@ -284,9 +290,11 @@ impl Source<'_> {
             image: step.map(|s| s.image.clone()),
             image_id: pod.and_then(|p| p.image_id.clone()),
             outputs: outputs(outcome.as_ref(), status, current),
-            started_at: if current { status.since } else { pod.and_then(|p| p.created_at) },
+            started_at,
             finished_at: if terminal {
-                end.map(|e| e.at).or_else(|| item.and(pod.and_then(outcome::ended_at))).or(status.finished_at)
+                // The kubelet tells whole seconds: nothing ends before it began.
+                let ended = item.and(pod.and_then(outcome::ended_at)).map(|at| started_at.map_or(at, |s| at.max(s)));
+                end.map(|e| e.at).or(ended).or(status.finished_at)
             } else {
                 None
             },
