@@ -1,5 +1,7 @@
 //! Exit codes of `runtimes/CONTRACT.md`.
 
+/// Bad arguments on the command line. Not tried again.
+pub const ARGUMENTS: u8 = 64;
 /// The data is wrong. Not tried again.
 pub const DATA: u8 = 65;
 /// A defect in the program. Not tried again.

@@ -190,7 +190,8 @@ pub fn is_below(root: &str, path: &str) -> bool {
 }
 
 /// Whether `path` is `folder` or lies in it.
-fn within(folder: &str, path: &str) -> bool {
+#[must_use]
+pub fn within(folder: &str, path: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 

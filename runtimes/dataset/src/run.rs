@@ -7,9 +7,9 @@ use crate::{
     drift::Drift,
     pass::{self, Pass},
     profile::{Profile, VERSION},
-    with::{Expectation, Rows, Table, With},
+    with::{Expectation, Rows, With},
 };
-use hearth_runtime::{Failure, Job, Output, OutputType, Outputs, Runtime};
+use hearth_runtime::{Failure, Input, Job, Output, OutputType, Outputs, Runtime};
 use hearth_table::{Format, digest, open, partial};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, io::Write, path::Path, thread};
@@ -36,7 +36,7 @@ impl Runtime for Dataset {
 
     fn run(with: With, job: &Job) -> Result<Outputs, Failure> {
         with.check()?;
-        let table = with.table(job)?;
+        let table = job.table(with.input.as_deref(), with.file.as_deref())?;
         let profile = examine(&with, &table, &earlier(&with, job)?)?;
         if let Some(path) = job.artifact("table") {
             convert::convert(&table.path, &with.reading(), &profile.columns, path)?;
@@ -69,7 +69,7 @@ fn earlier(with: &With, job: &Job) -> Result<BTreeMap<String, Profile>, Failure>
 }
 
 /// Reads the table and its digest at once.
-fn examine(with: &With, table: &Table, earlier: &BTreeMap<String, Profile>) -> Result<Profile, Failure> {
+fn examine(with: &With, table: &Input, earlier: &BTreeMap<String, Profile>) -> Result<Profile, Failure> {
     let reading = with.reading();
     let mut source = open(&table.path, &reading)?;
     let (read, digest) = thread::scope(|scope| {

@@ -1,6 +1,6 @@
 //! What stands under `with:`.
 
-use hearth_runtime::{Failure, Job};
+use hearth_runtime::Failure;
 use hearth_table::{CsvOptions, Format, Kind, Limits, Reading};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -112,15 +112,6 @@ fn number_or_text<'de, D: Deserializer<'de>>(json: D) -> Result<f64, D::Error> {
     if number >= 0.0 { Ok(number) } else { Err(D::Error::custom(format!("{number} is below 0"))) }
 }
 
-/// The table's file, and the digest that it has to have.
-#[derive(Clone, Debug)]
-pub struct Table {
-    /// Where it lies.
-    pub path: PathBuf,
-    /// Its digest, when the spec says it.
-    pub digest: Option<String>,
-}
-
 impl With {
     /// Whether everything fits together.
     ///
@@ -139,22 +130,6 @@ impl With {
     #[must_use]
     pub fn reading(&self) -> Reading {
         Reading { format: self.format, csv: self.csv.clone(), limits: self.limits }
-    }
-
-    /// The table's file.
-    ///
-    /// # Errors
-    ///
-    /// 78 when there is not exactly one, or no such input.
-    pub fn table(&self, job: &Job) -> Result<Table, Failure> {
-        match (&self.input, &self.file) {
-            (Some(name), None) => {
-                let input = job.input(name, "input")?;
-                Ok(Table { path: input.path.clone(), digest: input.digest.clone() })
-            }
-            (None, Some(path)) => Ok(Table { path: path.clone(), digest: None }),
-            _ => Err(Failure::config("with: give either input, the name of an input artifact, or file, a path")),
-        }
     }
 }
 
@@ -217,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_written_schema_is_that_of_the_type() {
-        hearth_runtime::schema::check::<With>("dataset", include_str!("../with.schema.json")).unwrap();
+    fn the_catalog_is_that_of_the_sources() {
+        hearth_runtime::catalog::check::<crate::run::Dataset>(include_str!("../catalog.json")).unwrap();
     }
 }

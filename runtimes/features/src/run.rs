@@ -24,7 +24,7 @@ impl Runtime for Features {
         let to = job.artifact("table").ok_or_else(|| {
             Failure::config("artifacts: the step does not ask for the artifact table, and there is nothing else to do")
         })?;
-        let path = with.table(job)?;
+        let path = job.table(with.input.as_deref(), with.file.as_deref())?.path;
         let table = Table::read(&path, &with.reading(), with.columns.as_deref(), with.max_rows)?;
         let read = (table.rows, table.columns.len());
         let table = operate::all(table, &with)?;

@@ -1,6 +1,6 @@
 //! What stands under `with:`.
 
-use hearth_runtime::{Failure, Job};
+use hearth_runtime::Failure;
 use hearth_table::{CsvOptions, Format, Limits, Reading};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -302,19 +302,6 @@ impl With {
     pub fn reading(&self) -> Reading {
         Reading { format: self.format, csv: self.csv.clone(), limits: self.limits }
     }
-
-    /// The table's file.
-    ///
-    /// # Errors
-    ///
-    /// 78 when there is not exactly one, or no such input.
-    pub fn table(&self, job: &Job) -> Result<PathBuf, Failure> {
-        match (&self.input, &self.file) {
-            (Some(name), None) => Ok(job.input(name, "input")?.path.clone()),
-            (None, Some(path)) => Ok(path.clone()),
-            _ => Err(Failure::config("with: give either input, the name of an input artifact, or file, a path")),
-        }
-    }
 }
 
 impl Operation {
@@ -439,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn the_written_schema_is_that_of_the_type() {
-        hearth_runtime::schema::check::<With>("features", include_str!("../with.schema.json")).unwrap();
+    fn the_catalog_is_that_of_the_sources() {
+        hearth_runtime::catalog::check::<crate::run::Features>(include_str!("../catalog.json")).unwrap();
     }
 }

@@ -30,13 +30,11 @@ mod unpack;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
+use hearth_contract::exit;
 use place::Place;
 use retry::Patience;
 use say::say;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
-
-/// Exit code of a wrong command line.
-const USAGE: u8 = 64;
 
 /// Fetches a step's input artifacts, runs its command, and stores its output artifacts.
 #[derive(Debug, Parser)]
@@ -83,7 +81,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nothing is left to do when even this can't be printed.
             let _unprinted = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+            return ExitCode::from(if error.use_stderr() { exit::ARGUMENTS } else { 0 });
         }
     };
     // One provider for the whole process; nobody was here before.

@@ -15,7 +15,7 @@ use hearth_contract::{
     spec::Artifact,
 };
 use hearth_recorder_proto::v1::{Access, PresignRequest};
-use std::{collections::BTreeMap, ffi::OsString};
+use std::{collections::BTreeMap, ffi::OsString, fs};
 
 /// Runs the command and gives its exit code. After 0 the artifacts are stored and the termination message gets its form;
 /// after any other code everything is left as it is.
@@ -23,6 +23,7 @@ pub fn run(place: &Place, command: &[OsString], patience: Patience) -> Result<u8
     let spec = place.spec()?;
     // A spec that names nobody to ask is said before hours of work.
     let recorder = (!spec.artifacts.is_empty()).then(|| Recorder::new(place, &spec)).transpose()?;
+    folders(place, &spec.artifacts)?;
     let code = child::run(command)?;
     let Some(recorder) = recorder.filter(|_| code == 0) else { return Ok(code) };
     let written = place.outputs().map_err(|e| Failure::Io(format!("/dev/termination-log: {e}")))?;
@@ -33,6 +34,16 @@ pub fn run(place: &Place, command: &[OsString], patience: Patience) -> Result<u8
     let facts = store(&recorder, &Transfer::new(place)?, &found, &patience.begin())?;
     place.conclude(&message(&facts)?).map_err(|e| Failure::Io(format!("/dev/termination-log: {e}")))?;
     Ok(0)
+}
+
+/// Makes the folders that artifacts lie in.
+fn folders(place: &Place, artifacts: &[Artifact]) -> Result<(), Failure> {
+    for artifact in artifacts {
+        if let Some(parent) = place.at(&artifact.path).parent() {
+            fs::create_dir_all(parent).map_err(|e| Failure::Io(format!("{}: {e}", artifact.path)))?;
+        }
+    }
+    Ok(())
 }
 
 /// An output artifact that is there.

@@ -1,5 +1,6 @@
 //! Why a runtime ended without a result, and the exit code that says so.
 
+use hearth_contract::exit;
 use std::fmt;
 
 /// The exit codes of runtimes/CONTRACT.md that a runtime chooses.
@@ -26,13 +27,13 @@ impl Code {
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
-            Self::Arguments => 64,
-            Self::Data => 65,
-            Self::Defect => 70,
-            Self::Io => 74,
-            Self::Again => 75,
-            Self::Config => 78,
-            Self::Stopped => 143,
+            Self::Arguments => exit::ARGUMENTS,
+            Self::Data => exit::DATA,
+            Self::Defect => exit::DEFECT,
+            Self::Io => exit::IO,
+            Self::Again => exit::AGAIN,
+            Self::Config => exit::CONFIG,
+            Self::Stopped => exit::STOPPED,
         }
     }
 }

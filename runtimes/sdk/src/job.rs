@@ -66,6 +66,19 @@ impl Job {
         })
     }
 
+    /// The table that `with:` names: by `input`, the name of an input artifact, or by `file`, a path.
+    ///
+    /// # Errors
+    ///
+    /// 78 when there is not exactly one of them, or no such input.
+    pub fn table(&self, input: Option<&str>, file: Option<&Path>) -> Result<Input, Failure> {
+        match (input, file) {
+            (Some(name), None) => self.input(name, "input").cloned(),
+            (None, Some(path)) => Ok(Input { name: path.display().to_string(), path: path.to_owned(), digest: None }),
+            _ => Err(Failure::config("with: give either input, the name of an input artifact, or file, a path")),
+        }
+    }
+
     /// Where the artifact of this name is written; nothing when the step doesn't ask for it.
     #[must_use]
     pub fn artifact(&self, name: &str) -> Option<&Path> {

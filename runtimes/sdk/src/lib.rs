@@ -12,11 +12,11 @@
     )
 )]
 
+pub mod catalog;
 mod failure;
 mod job;
 mod outputs;
 mod program;
-pub mod schema;
 mod spec;
 mod termination;
 

@@ -1,6 +1,6 @@
 //! From the command line to the exit code.
 
-use crate::{Code, Failure, Job, Runtime, Spec, outputs, schema, termination};
+use crate::{Code, Failure, Job, Runtime, Spec, catalog, outputs, termination};
 use clap::{Args, Command, FromArgMatches};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
@@ -27,9 +27,9 @@ struct Arguments {
     /// Where outputs are written, or why there are none.
     #[arg(long, value_name = "FILE", default_value = termination::PATH)]
     outputs: PathBuf,
-    /// Print the JSON Schema of `with:` and end.
+    /// Print what the operator's catalog says of this program, but for its image, and end.
     #[arg(long)]
-    schema: bool,
+    catalog: bool,
 }
 
 /// Runs a runtime: what its `main` returns.
@@ -47,8 +47,8 @@ pub fn main<R: Runtime>() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { Code::Arguments.number() } else { 0 });
         }
     };
-    if arguments.schema {
-        let printed = std::io::stdout().write_all(schema::text::<R::With>().as_bytes());
+    if arguments.catalog {
+        let printed = std::io::stdout().write_all(catalog::entry::<R>().as_bytes());
         return if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(Code::Io.number()) };
     }
     let log = termination::Log(arguments.outputs.clone());
@@ -146,7 +146,7 @@ mod tests {
         );
         std::fs::write(root.join("spec.json"), spec).unwrap();
         let outputs = root.join("outputs");
-        let arguments = Arguments { spec: None, root: root.clone(), outputs: outputs.clone(), schema: false };
+        let arguments = Arguments { spec: None, root: root.clone(), outputs: outputs.clone(), catalog: false };
         let ended = run::<Doubler>(&arguments, &termination::Log(outputs.clone()));
         let text = ended.map(|()| std::fs::read_to_string(outputs).unwrap());
         std::fs::remove_dir_all(root).unwrap();
@@ -184,8 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_refuses_what_the_type_refuses() {
-        assert!(schema::text::<With>().contains("\"additionalProperties\": false"));
-        assert!(schema::check::<With>("doubler", "{}").unwrap_err().contains("--schema > runtimes/doubler/"));
+    fn the_catalog_says_what_the_type_takes_and_what_is_written() {
+        let entry: serde_json::Value = serde_json::from_str(&catalog::entry::<Doubler>()).unwrap();
+        assert_eq!(entry.pointer("/schema/additionalProperties"), Some(&false.into()));
+        assert_eq!(entry.pointer("/outputs/sum"), Some(&"integer".into()));
+        assert_eq!(entry.pointer("/command/0"), Some(&"/doubler".into()));
+        assert!(catalog::check::<Doubler>("{}").unwrap_err().contains("--catalog > runtimes/doubler/"));
     }
 }

@@ -1,14 +1,10 @@
 //! `/hearth/spec.json`: which run, step and attempt this is, and what it works on.
 
 use crate::{Failure, OutputType};
+use hearth_contract::spec::{MAX_SPEC, VERSION};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::{fs::File, io::Read, path::Path, path::PathBuf};
-
-/// The version of the format that this program knows.
-const VERSION: &str = "1";
-/// The most bytes of a spec.
-const SPEC_MAX: u64 = 16 * 1024;
 
 /// The spec of an attempt. Fields that are unknown are left alone: a version may gain some.
 #[derive(Clone, Debug, Deserialize)]
@@ -105,9 +101,10 @@ impl Spec {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let io = |error: std::io::Error| Failure::io(format!("{}: {error}", path.display()));
         let mut text = Vec::new();
-        File::open(path).map_err(io)?.take(SPEC_MAX + 1).read_to_end(&mut text).map_err(io)?;
-        if u64::try_from(text.len()).is_ok_and(|length| length > SPEC_MAX) {
-            return Err(Failure::config(format!("{}: longer than {SPEC_MAX} bytes", path.display())));
+        let most = u64::try_from(MAX_SPEC).unwrap_or(u64::MAX);
+        File::open(path).map_err(io)?.take(most.saturating_add(1)).read_to_end(&mut text).map_err(io)?;
+        if text.len() > MAX_SPEC {
+            return Err(Failure::config(format!("{}: longer than {MAX_SPEC} bytes", path.display())));
         }
         Self::parse(&text).map_err(|failure| Failure::new(failure.code, format!("{}: {failure}", path.display())))
     }

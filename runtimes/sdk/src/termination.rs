@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The most bytes that count.
-pub(crate) const MAX: usize = 3072;
+pub(crate) use hearth_contract::message::MAX_OUTPUTS as MAX;
 
 /// Where the kubelet looks.
 pub(crate) const PATH: &str = "/dev/termination-log";
