@@ -122,6 +122,10 @@ pub enum Reason {
     OutputMistyped,
     /// An expression failed while it was evaluated.
     ExpressionFailed,
+    /// What came of `with` is not what the runtime takes.
+    InvalidWith,
+    /// An artifact is not there.
+    ArtifactMissing,
     /// Items of a step failed.
     ItemsFailed,
     /// A step that this one needs did not succeed.
@@ -201,6 +205,8 @@ impl Reason {
             Self::OutputMissing => "OutputMissing",
             Self::OutputMistyped => "OutputMistyped",
             Self::ExpressionFailed => "ExpressionFailed",
+            Self::InvalidWith => "InvalidWith",
+            Self::ArtifactMissing => "ArtifactMissing",
             Self::ItemsFailed => "ItemsFailed",
             Self::NeedFailed => "NeedFailed",
             Self::WhenFalse => "WhenFalse",

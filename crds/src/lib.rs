@@ -4,6 +4,7 @@
 
 #![cfg_attr(test, allow(missing_docs, reason = "tests document themselves"))]
 
+pub mod artifacts;
 pub mod condition;
 pub mod duration;
 pub mod json;
@@ -65,3 +66,6 @@ pub mod annotation {
 
 /// The scheduling gate of a placeholder: nothing ever lifts it.
 pub const FENCE_GATE: &str = "hearth.dev/fenced";
+
+/// The ConfigMap that holds the certificate of the operator's authority, in its own namespace and wherever pods need it.
+pub const CA_CONFIG_MAP: &str = "hearth-ca";

@@ -28,6 +28,8 @@ pub struct Rule {
     pub resource: &'static str,
     /// Verbs, in alphabetical order.
     pub verbs: &'static [&'static str],
+    /// The only objects, by name; empty for all.
+    pub names: &'static [&'static str],
     /// Why: printed beside the rule in the chart.
     pub why: &'static str,
 }
@@ -42,13 +44,15 @@ pub const KINDS: &[KindEntry] = &[KindEntry {
             group: "",
             resource: "pods",
             verbs: &["create", "delete", "deletecollection", "get", "list", "patch", "watch"],
+            names: &[],
             why: "one pod per attempt of a step",
         },
-        Rule { group: "", resource: "pods/log", verbs: &["get"], why: "the end of a failed attempt's log" },
+        Rule { group: "", resource: "pods/log", verbs: &["get"], names: &[], why: "the end of a failed attempt's log" },
         Rule {
             group: "apps",
             resource: "controllerrevisions",
             verbs: &["create", "delete", "list", "watch"],
+            names: &[],
             why: "the pinned spec of a run",
         },
     ],
@@ -61,14 +65,42 @@ pub const COMMON_RULES: &[Rule] = &[
         group: "",
         resource: "namespaces",
         verbs: &["get", "list", "watch"],
+        names: &[],
         why: "the UID of a namespace, and whether it is going",
     },
-    Rule { group: "", resource: "events", verbs: &["create"], why: "at most one Event per run, at its end" },
-    Rule { group: "authentication.k8s.io", resource: "tokenreviews", verbs: &["create"], why: "who calls the API" },
+    Rule {
+        group: "",
+        resource: "configmaps",
+        verbs: &["create"],
+        names: &[],
+        why: "the operator's certificate authority, where pods talk to the operator: a create cannot be limited to a name",
+    },
+    Rule {
+        group: "",
+        resource: "configmaps",
+        verbs: &["get", "patch"],
+        names: &[crate::CA_CONFIG_MAP],
+        why: "the same, once it is there",
+    },
+    Rule {
+        group: "",
+        resource: "events",
+        verbs: &["create"],
+        names: &[],
+        why: "at most one Event per run, at its end",
+    },
+    Rule {
+        group: "authentication.k8s.io",
+        resource: "tokenreviews",
+        verbs: &["create"],
+        names: &[],
+        why: "who calls the API, and which pod calls the Recorder",
+    },
     Rule {
         group: "authorization.k8s.io",
         resource: "subjectaccessreviews",
         verbs: &["create"],
+        names: &[],
         why: "what the caller may do",
     },
 ];

@@ -1,6 +1,7 @@
 //! Workflow: a DAG of steps, each a pod.
 
 use crate::{
+    artifacts::{Artifacts, StoredArtifact},
     condition::{Condition, Reason},
     duration::DurationText,
     json::{Json, ValueType},
@@ -188,6 +189,14 @@ pub struct Step {
     /// approval: the step runs no pod but waits until spec.approve names it; `timeout` limits the wait. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// runtime: name of an entry of the operator's catalog, for example features: it brings image and command, and `with` tells it what to do. Default: none, the step runs an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 52))]
+    pub runtime: Option<String>,
+    /// with: what the runtime shall do, in the form that it documents, at most 8 KiB; `${…}` is substituted in texts, and a text that is one `${…}` keeps its type. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub with: BTreeMap<String, Json>,
     /// image that the step runs. Default: spec.image.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
@@ -219,6 +228,9 @@ pub struct Step {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub outputs: Vec<Output>,
+    /// artifacts: files from earlier steps, and files for later ones. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<Artifacts>,
     /// logs that the record keeps: Tail keeps the end of failed attempts, Keep that of succeeded ones too. Default: Tail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logs: Option<Logs>,
@@ -690,6 +702,9 @@ pub struct StepStatus {
     /// outputs that later steps, conditions or results read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, Json>,
+    /// artifacts that later steps read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub artifacts: BTreeMap<String, StoredArtifact>,
     /// fanOut: how far the items of forEach have come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fan_out: Option<Box<FanOut>>,

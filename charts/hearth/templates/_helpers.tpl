@@ -28,9 +28,47 @@ app.kubernetes.io/component: operator
 {{- if not .Values.database.existingSecret }}/var/lib/hearth/history.db{{ end -}}
 {{- end }}
 
+{{/* Not empty when artifacts are in a folder of that volume. */}}
+{{- define "hearth.artifactsFolder" -}}
+{{- if and .Values.artifacts.enabled (eq .Values.mode "single") (not .Values.artifacts.s3.bucket) }}/var/lib/hearth/artifacts{{ end -}}
+{{- end }}
+
+{{/* Not empty when steps may have artifacts. */}}
+{{- define "hearth.artifacts" -}}
+{{- if and .Values.artifacts.enabled (or .Values.artifacts.s3.bucket (include "hearth.artifactsFolder" .)) }}true{{ end -}}
+{{- end }}
+
+{{/* Not empty when there is a volume. */}}
+{{- define "hearth.volume" -}}
+{{- if or (include "hearth.file" .) (include "hearth.artifactsFolder" .) }}/var/lib/hearth{{ end -}}
+{{- end }}
+
 {{/* The claim of that volume. */}}
 {{- define "hearth.claim" -}}
-{{ .Values.persistence.existingClaim | default "hearth-history" }}
+{{ .Values.persistence.existingClaim | default "hearth-data" }}
+{{- end }}
+
+{{/* An image that runs in pods of steps: by default it lies beside the operator's, under the same tag. */}}
+{{- define "hearth.runtimeImage" -}}
+{{- $root := index . 0 }}{{ $name := index . 1 -}}
+{{- $registry := $root.Values.runtimes.registry | default (dir $root.Values.image.repository) -}}
+{{- with index $root.Values.runtimes.digests $name -}}
+{{ $registry }}/{{ $name }}@{{ . }}
+{{- else -}}
+{{ $registry }}/{{ $name }}:{{ $root.Values.runtimes.tag | default $root.Values.image.tag | default $root.Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/* The catalog of runtimes: ours, and over them what the values say. */}}
+{{- define "hearth.catalog" -}}
+{{- $catalog := dict }}
+{{- range $path, $_ := .Files.Glob "files/runtimes/*.json" }}
+{{- $name := base $path | trimSuffix ".json" }}
+{{- $entry := $.Files.Get $path | fromJson }}
+{{- $_ := set $entry "image" (include "hearth.runtimeImage" (list $ $name)) }}
+{{- $_ := set $catalog $name $entry }}
+{{- end }}
+{{- mergeOverwrite $catalog (deepCopy .Values.runtimes.catalog) | toJson }}
 {{- end }}
 
 {{/* Where the operator's pods go: replicas keep apart from each other if they can. */}}

@@ -46,6 +46,12 @@ pub struct Leaf {
     pub renew_at: Timestamp,
 }
 
+impl Clone for Leaf {
+    fn clone(&self) -> Self {
+        Self { certificate: self.certificate.clone(), key: self.key.clone_key(), renew_at: self.renew_at }
+    }
+}
+
 impl Ca {
     /// A new one.
     pub fn generate(now: Timestamp) -> Result<Self, CaError> {

@@ -29,6 +29,27 @@ pub enum KeeperError {
     Tls(#[from] rustls::Error),
 }
 
+/// What other servers of this process need: a certificate for the same names, and what secrets are derived from.
+pub struct Issued {
+    /// The certificate of the authority, in PEM.
+    pub authority: String,
+    /// The certificate and its key.
+    pub leaf: Leaf,
+    secret: Vec<u8>,
+}
+
+impl Issued {
+    fn of(ca: &Ca, leaf: &Leaf) -> Arc<Self> {
+        Arc::new(Self { authority: ca.pem().to_owned(), leaf: leaf.clone(), secret: ca.secret().to_vec() })
+    }
+
+    /// Bytes that live as long as the authority; derive keys from them.
+    #[must_use]
+    pub fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+}
+
 /// What new connections use, and how to make the next.
 pub struct Keeper {
     client: Client,
@@ -38,18 +59,25 @@ pub struct Keeper {
     leaf: Leaf,
     client_ca: Option<String>,
     config: watch::Sender<Arc<ServerConfig>>,
+    issued: watch::Sender<Option<Arc<Issued>>>,
 }
 
 impl Keeper {
-    /// Reads or makes all that is needed, once.
-    pub async fn start(client: Client, namespace: String, names: Vec<String>) -> Result<Self, KeeperError> {
+    /// Reads or makes all that is needed, once. `issued` is told each certificate.
+    pub async fn start(
+        client: Client,
+        namespace: String,
+        names: Vec<String>,
+        issued: watch::Sender<Option<Arc<Issued>>>,
+    ) -> Result<Self, KeeperError> {
         let now = Timestamp::now();
         let ca = cluster_ca::our_ca(&client, &namespace, now).await?;
         cluster_ca::publish(&client, &namespace, &ca).await?;
         let client_ca = cluster_ca::client_ca(&client).await?;
         let leaf = ca.issue(&names, now)?;
         let config = watch::Sender::new(server_config(&leaf, client_ca.as_deref())?);
-        Ok(Self { client, namespace, names, ca, leaf, client_ca, config })
+        issued.send_replace(Some(Issued::of(&ca, &leaf)));
+        Ok(Self { client, namespace, names, ca, leaf, client_ca, config, issued })
     }
 
     /// What a new connection uses: borrow it at each one.
@@ -84,6 +112,7 @@ impl Keeper {
             self.ca = cluster_ca::our_ca(&self.client, &self.namespace, now).await?;
             cluster_ca::publish(&self.client, &self.namespace, &self.ca).await?;
             self.leaf = self.ca.issue(&self.names, now)?;
+            self.issued.send_replace(Some(Issued::of(&self.ca, &self.leaf)));
         }
         self.client_ca = client_ca;
         self.config.send_replace(server_config(&self.leaf, self.client_ca.as_deref())?);

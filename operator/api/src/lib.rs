@@ -47,7 +47,8 @@ mod tunnel;
 mod walk;
 
 pub use health::{Health, PartState};
-pub use keeper::KeeperError;
+pub use hearth_wire::server_name;
+pub use keeper::{Issued, KeeperError};
 pub use metrics::ApiMetrics;
 pub use refused::Refused;
 pub use router::{Api, router};

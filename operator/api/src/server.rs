@@ -3,7 +3,7 @@
 use crate::{
     health::{Health, PartState},
     identity::Peer,
-    keeper::{Keeper, KeeperError},
+    keeper::{Issued, Keeper, KeeperError},
     metrics::{ApiMetrics, Handshake},
     router::{Api, router},
     source::Source,
@@ -66,20 +66,21 @@ pub enum ServeError {
     Certificates(#[from] KeeperError),
 }
 
-/// Serves the API until `stop` is done. Until the API server has given the certificates it tries again and again.
+/// Serves the API until `stop` is done, and tells `issued` each certificate that it uses. Until the API server has given the certificates it tries again and again.
 pub async fn serve(
     config: ApiConfig,
     client: Client,
     store: Store,
     health: Health,
     metrics: ApiMetrics,
+    issued: watch::Sender<Option<Arc<Issued>>>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let mut stop = pin!(stop);
     health.set("api", PartState::Starting);
     let listener = listen(config.addr).await?;
     let keeper = tokio::select! {
-        keeper = certificates(&client, &config) => keeper,
+        keeper = certificates(&client, &config, &issued) => keeper,
         () = &mut stop => return Ok(()),
     };
     let api = Api::new(
@@ -100,7 +101,7 @@ pub async fn serve(
     Ok(())
 }
 
-async fn certificates(client: &Client, config: &ApiConfig) -> Keeper {
+async fn certificates(client: &Client, config: &ApiConfig, issued: &watch::Sender<Option<Arc<Issued>>>) -> Keeper {
     let names = [
         hearth_wire::server_name(&config.service, &config.namespace),
         format!("{}.{}", config.service, config.namespace),
@@ -109,7 +110,7 @@ async fn certificates(client: &Client, config: &ApiConfig) -> Keeper {
     ];
     let mut pause = Duration::from_millis(500);
     loop {
-        match Keeper::start(client.clone(), config.namespace.clone(), names.to_vec()).await {
+        match Keeper::start(client.clone(), config.namespace.clone(), names.to_vec(), issued.clone()).await {
             Ok(keeper) => return keeper,
             Err(error) => tracing::warn!(%error, "the API has no certificates yet; it will try again"),
         }

@@ -179,6 +179,7 @@ pub fn step(row: Step) -> wire::Step {
         image: row.image,
         image_id: row.image_id,
         outputs: row.outputs,
+        artifacts: row.artifacts,
         has_log: row.has_log,
         log_unavailable: row.log_unavailable,
         started_at: row.started_at,

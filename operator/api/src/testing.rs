@@ -283,6 +283,7 @@ fn step() -> Step {
         image: None,
         image_id: None,
         outputs: Value::Null,
+        artifacts: Value::Null,
         has_log: true,
         log_unavailable: None,
         started_at: None,

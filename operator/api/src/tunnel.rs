@@ -60,7 +60,14 @@ fn trust(cluster: &FakeCluster, authority: Option<&Authority>) {
 }
 
 async fn keeper(cluster: &FakeCluster) -> Keeper {
-    Keeper::start(cluster.client(), "hearth-system".to_owned(), vec![NAME.to_owned()]).await.unwrap()
+    Keeper::start(
+        cluster.client(),
+        "hearth-system".to_owned(),
+        vec![NAME.to_owned()],
+        tokio::sync::watch::Sender::new(None),
+    )
+    .await
+    .unwrap()
 }
 
 /// A server on loopback; it ends when the sender is dropped.

@@ -26,6 +26,7 @@ mod reconcile;
 mod records;
 mod revisions;
 mod shared;
+mod trust;
 mod watch;
 mod world;
 

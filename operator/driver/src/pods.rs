@@ -126,6 +126,7 @@ impl From<Raw> for PodView {
             reason,
             disruption,
             container: container(&status),
+            fetching: fetching(&status).is_some(),
             image_id: text(status.pointer("/containerStatuses/0/imageID")),
             // One that the watch cannot see counts as one without labels, so that it gets them all back.
             labels: labels
@@ -204,8 +205,16 @@ fn unreachable(status: &Value, reason: Option<&str>, disruption: Option<&(String
     by_node || by_taint || reason == Some("NodeLost")
 }
 
+/// The state of the container that fetches artifacts, while it has not done so.
+fn fetching(status: &Value) -> Option<&Value> {
+    let done = |s: &&Value| s.pointer("/terminated/exitCode").and_then(Value::as_i64) == Some(0);
+    status.pointer("/initContainerStatuses/0/state").filter(|s| !done(s))
+}
+
+/// The state of the step's container; until that begins, of the one that fetches its artifacts, if there is one.
 fn container(status: &Value) -> ContainerFact {
-    let Some(state) = status.pointer("/containerStatuses/0/state") else { return ContainerFact::None };
+    let state = fetching(status).or_else(|| status.pointer("/containerStatuses/0/state"));
+    let Some(state) = state else { return ContainerFact::None };
     let word = |of: &Value, field: &str| text(of.get(field)).unwrap_or_default();
     if let Some(ended) = state.get("terminated") {
         return ContainerFact::Ended {

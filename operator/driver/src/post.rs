@@ -1,10 +1,11 @@
 //! Creating children: each outcome is a fact, and an unknown one is fenced before anything else is done.
 
 use crate::{
-    error::{Error, is_terminating},
+    error::{Class, Error, is_terminating},
     pods::PodView,
     shared::Shared,
     stop_here,
+    trust::needs_it,
 };
 use futures::{StreamExt, stream};
 use hearth_plan::{Post, Start, facts::Refusal};
@@ -75,6 +76,13 @@ impl Shared {
         }
         if !self.leadership.fresh() {
             return Round::failed(Error::LeaseStale);
+        }
+        if body == Body::Work
+            && needs_it(pod)
+            && let Err(error) = self.place_trust(&parent.namespace).await
+            && error.class() != Class::Terminating
+        {
+            return Round::failed(error);
         }
         match body {
             Body::Work => {

@@ -77,12 +77,13 @@ impl<'a, K: Kind> Pass<'a, K> {
         let mut facts = shared.world.facts(&parent.uid, &parent.namespace, &mark, store_up);
         facts.templates = controller.templates(cr);
         controller.note_mark(&parent.uid, &mark);
+        let env = shared.world.env();
         let last = controller.last_specs(&parent.uid);
-        let specs = Arc::new(pure(|| K::specs(cr, &facts, last.as_deref()))?);
+        let specs = Arc::new(pure(|| K::specs(cr, &facts, &env, last.as_deref()))?);
         controller.keep_specs(&parent.uid, (!mark.stored).then(|| Arc::clone(&specs)));
         #[cfg(feature = "failpoints")]
         crate::failpoint::note::<K>(cr);
-        Ok(Self { controller, parent, facts, specs, unwatched, env: shared.world.env() })
+        Ok(Self { controller, parent, facts, specs, unwatched, env })
     }
 
     /// The pure part. A panic in it is an error like any other.

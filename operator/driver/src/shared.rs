@@ -1,8 +1,9 @@
 //! What all controllers of this process share.
 
-use crate::{calls::Calls, error::Error, lease::Leadership, metrics::DriverMetrics, watch, world::World};
+use crate::{calls::Calls, error::Error, lease::Leadership, metrics::DriverMetrics, trust::Trust, watch, world::World};
 use hearth_plan::{
     kind::{Env, OnDelete},
+    offer::Offer,
     record::{Ack, RecordBatch},
 };
 use k8s_openapi::api::core::v1::Namespace;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub run_as: Option<i64>,
     /// What becomes of a deleted object while the store is away.
     pub on_delete: OnDelete,
+    /// The catalog of runtimes, and artifacts.
+    pub offer: Arc<Offer>,
     /// What messages call the store.
     pub store_name: String,
     /// Objects that are handled at the same time.
@@ -38,10 +41,12 @@ pub struct Shared {
     pub(crate) records: mpsc::Sender<RecordBatch>,
     pub(crate) store_up: tokio_watch::Receiver<bool>,
     pub(crate) metrics: DriverMetrics,
+    pub(crate) trust: Trust,
 }
 
 impl Shared {
-    /// Reads the cluster's id and makes empty caches; [`Shared::follow`] fills them.
+    /// Reads the cluster's id and makes empty caches; [`Shared::follow`] fills them. `ca` is the certificate of the
+    /// operator's authority, for pods that talk to the operator.
     ///
     /// # Errors
     /// The namespace kube-system cannot be read.
@@ -52,6 +57,7 @@ impl Shared {
         records: mpsc::Sender<RecordBatch>,
         store_up: tokio_watch::Receiver<bool>,
         metrics: DriverMetrics,
+        ca: tokio_watch::Receiver<Option<String>>,
     ) -> Result<Arc<Self>, Error> {
         let calls = Calls::new(client, settings.request_timeout);
         let system: Option<PartialObjectMeta<Namespace>> = calls.get::<Namespace, _>("", "kube-system").await?;
@@ -63,8 +69,10 @@ impl Shared {
             fence_age: settings.lease_duration + settings.request_timeout,
             store_name: settings.store_name.clone(),
             on_delete: settings.on_delete,
+            offer: Arc::clone(&settings.offer),
         };
-        Ok(Arc::new(Self { calls, world: World::new(env), settings, leadership, records, store_up, metrics }))
+        let (world, trust) = (World::new(env), Trust::new(ca));
+        Ok(Arc::new(Self { calls, world, settings, leadership, records, store_up, metrics, trust }))
     }
 
     /// The cluster's id: the UID of the namespace kube-system.

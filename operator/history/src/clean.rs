@@ -3,7 +3,7 @@
 use hearth_crds::time::Time;
 use hearth_plan::record::{EventRow, Record, RunRow, StepRow};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use uuid::Uuid;
 
@@ -59,6 +59,7 @@ pub(crate) struct CleanStep {
     pub image: Option<String>,
     pub image_id: Option<String>,
     pub outputs: String,
+    pub artifacts: String,
     pub log: Option<String>,
     pub log_unavailable: Option<String>,
     pub started_at: Option<Time>,
@@ -171,6 +172,7 @@ fn clean_step(run_id: Uuid, s: StepRow) -> CleanStep {
         image: s.image.map(text),
         image_id: s.image_id.map(text),
         outputs: json(s.outputs),
+        artifacts: json(if s.artifacts.is_null() { Value::Object(Map::new()) } else { s.artifacts }),
         log: s.log.map(text),
         log_unavailable: s.log_unavailable.map(text),
         started_at: s.started_at,

@@ -109,6 +109,7 @@ pub(crate) fn step(row: &impl Fields) -> Result<Step, Error> {
         image: row.text_opt("image")?,
         image_id: row.text_opt("image_id")?,
         outputs: row.json("outputs")?,
+        artifacts: row.json("artifacts")?,
         has_log: row.flag("has_log")?,
         log_unavailable: row.text_opt("log_unavailable")?,
         started_at: row.time_opt("started_at")?,

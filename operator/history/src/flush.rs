@@ -185,6 +185,7 @@ mod tests {
             image: None,
             image_id: None,
             outputs: "{}".into(),
+            artifacts: "{}".into(),
             log: None,
             log_unavailable: None,
             started_at: None,

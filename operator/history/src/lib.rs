@@ -37,7 +37,7 @@ pub use error::{Class, Error};
 pub use filter::{Order, RunFilter};
 pub use hearth_plan::record::{Ack, ObjectKey, RecordBatch};
 pub use metrics::HistoryMetrics;
-pub use model::{Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished};
+pub use model::{BlobName, Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished};
 pub use retention::Retention;
 pub use store::{Limits, Store, connect, connect_with, open, open_with};
 pub use usage::{MOST_GROUPS, Usage, UsageFilter};

@@ -157,6 +157,8 @@ pub struct Step {
     pub image_id: Option<String>,
     /// Outputs.
     pub outputs: Value,
+    /// Artifacts by name: digest, bytes, directory.
+    pub artifacts: Value,
     /// Whether the end of its log is kept.
     pub has_log: bool,
     /// Why it is not.
@@ -254,4 +256,13 @@ pub struct Unfinished {
     pub run_id: Uuid,
     /// Its number.
     pub number: i64,
+}
+
+/// A blob of the artifact store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BlobName {
+    /// UID of the namespace whose run left it.
+    pub namespace_uid: String,
+    /// `sha256:hex`.
+    pub digest: String,
 }

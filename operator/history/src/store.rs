@@ -5,7 +5,7 @@ use crate::{
     filter::{Order, RunFilter},
     flush::Rows,
     metrics::HistoryMetrics,
-    model::{Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished},
+    model::{BlobName, Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished},
     postgres::Postgres,
     refusal::Letter,
     retention::{Aged, Retention},
@@ -291,6 +291,14 @@ impl Store {
         match self {
             Self::Postgres(p) => p.insert_dead_letter(letter).await,
             Self::Sqlite(s) => s.insert_dead_letter(letter).await,
+        }
+    }
+
+    /// Every blob of the artifact store that a row refers to.
+    pub async fn blobs(&self) -> Result<Vec<BlobName>, Error> {
+        match self {
+            Self::Postgres(p) => p.blobs().await,
+            Self::Sqlite(s) => s.blobs().await,
         }
     }
 

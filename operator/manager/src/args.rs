@@ -1,6 +1,6 @@
 //! The flags and the environment: nothing else in the operator reads them.
 
-use crate::uninstall::Uninstall;
+use crate::{artifacts::ArtifactArgs, uninstall::Uninstall};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use hearth_crds::duration::DurationText;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -80,6 +80,12 @@ pub struct RunArgs {
     /// Objects that are handled at the same time.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
+    /// File with the catalog of runtimes, a JSON object by name; unset is an empty catalog.
+    #[arg(long)]
+    pub catalog_file: Option<PathBuf>,
+    /// Artifacts.
+    #[command(flatten)]
+    pub artifacts: ArtifactArgs,
     /// Form of the log.
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,

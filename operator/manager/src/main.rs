@@ -3,41 +3,30 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panic"))]
 
 mod args;
+mod artifacts;
+mod leader;
 mod sweep;
 mod uninstall;
 
 use anyhow::{Context, Result, ensure};
-use args::{Cli, LogFormat, OnDeletePolicy, RunArgs, Task};
+use args::{Cli, LogFormat, RunArgs, Task};
 use clap::Parser;
-use futures::{FutureExt, future::BoxFuture};
-use hearth_api::{ApiConfig, ApiMetrics, Health, PartState};
-use hearth_driver::{
-    DriverMetrics, Settings, Shared,
-    lease::{Elector, Ended, LeaseSettings},
-};
-use hearth_history::{HistoryMetrics, Retention, Store};
-use hearth_plan::{kind::OnDelete, workflow::WorkflowKind};
+use hearth_api::{ApiConfig, ApiMetrics, Health, Issued, PartState};
+use hearth_artifacts::Artifacts;
+use hearth_driver::DriverMetrics;
+use hearth_history::{HistoryMetrics, Store};
+use hearth_plan::offer::{Offer, catalog};
 use kube::{Client, Config};
 use prometheus_client::registry::Registry;
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, oneshot, watch},
-    time::MissedTickBehavior,
+    sync::watch,
 };
 use tracing_subscriber::EnvFilter;
 
-/// How long passes under way may take when the process stops.
-const PASSES_END: Duration = Duration::from_secs(10);
-/// How long the last rows may take.
-const ROWS_END: Duration = Duration::from_secs(10);
-/// How often a replica that waits for its turn looks at the store.
-const STORE_WATCH: Duration = Duration::from_secs(10);
-
-/// The kinds, one line each.
-fn controllers(shared: &Arc<Shared>, stop: &watch::Receiver<bool>) -> Vec<BoxFuture<'static, ()>> {
-    vec![hearth_driver::run::<WorkflowKind>(Arc::clone(shared), stopped(stop.clone())).boxed()]
-}
+/// The name of the operator's Service.
+const SERVICE: &str = "hearth";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -92,9 +81,10 @@ async fn run(args: RunArgs) -> Result<()> {
     let config = ApiConfig {
         addr: args.api_addr,
         namespace: args.namespace.clone(),
-        service: "hearth".to_owned(),
+        service: SERVICE.to_owned(),
         cluster_tokens: args.cluster_tokens,
     };
+    let (issue, issued) = watch::channel(None);
     let mut plain = tokio::spawn(hearth_api::serve_plain(
         args.metrics_addr,
         Arc::new(registry),
@@ -107,13 +97,23 @@ async fn run(args: RunArgs) -> Result<()> {
         store.clone(),
         health.clone(),
         api_metrics,
+        issue,
         stopped(stopping.clone()),
     ));
+    let (opened, artifacts) = watch::channel(None);
+    let mut pods = std::pin::pin!(serve_pods(&args, client.clone(), issued.clone(), opened, stopping.clone()));
     // Each replica sees to the schema that it reads; they wait for each other.
     let migrations = store.spawn_migrations();
     health.set("leader", PartState::Standby);
     health.set_ready(true);
-    let lead = lead(&args, client, store, health, driver_metrics, history_metrics, stopping);
+    let given = leader::Given {
+        metrics: driver_metrics,
+        history_metrics,
+        offer: Arc::new(offer(&args)?),
+        authority: artifacts::authority(issued),
+        artifacts,
+    };
+    let lead = leader::lead(&args, client, store, health, given, stopping);
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     let mut lead = std::pin::pin!(lead);
@@ -121,104 +121,43 @@ async fn run(args: RunArgs) -> Result<()> {
         ended = &mut lead => return ended,
         served = &mut plain => served?.context("the port of probes and metrics")?,
         served = &mut api => served?.context("the API")?,
+        served = &mut pods => served.context("the Recorder")?,
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
     tracing::info!("stopping");
     stop.send_replace(true);
-    lead.await?;
+    // Both end by themselves now: the one gives the lease back, the other lets transfers finish.
+    let (led, _served) = tokio::join!(lead, pods);
+    led?;
     migrations.abort();
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Waits for the lease, leads, and gives it back when all is written.
-async fn lead(
+/// Serves pods, if there is an artifact store: only steps with artifacts ask for something so far.
+async fn serve_pods(
     args: &RunArgs,
     client: Client,
-    store: Store,
-    health: Health,
-    metrics: DriverMetrics,
-    history_metrics: HistoryMetrics,
+    issued: watch::Receiver<Option<Arc<Issued>>>,
+    opened: watch::Sender<Option<Artifacts>>,
     stop: watch::Receiver<bool>,
 ) -> Result<()> {
-    let lease = LeaseSettings {
-        namespace: args.namespace.clone(),
-        name: "hearth-operator".to_owned(),
-        identity: args.identity.clone(),
-        duration: args.lease_duration,
-        request_timeout: args.request_timeout,
-    };
-    let mut elector = Elector::new(client.clone(), lease);
-    let leadership = elector.leadership();
-    tokio::select! {
-        () = elector.acquire() => {}
-        () = watch_store(&store, &health) => {}
-        () = stopped(stop.clone()) => return Ok(()),
+    if !args.artifacts.is_set() {
+        stopped(stop).await;
+        return Ok(());
     }
-    tracing::info!(identity = args.identity, "leading");
-    health.set("leader", PartState::Up);
-    let (give_back, given) = oneshot::channel::<()>();
-    let mut keep = tokio::spawn(elector.keep(async move { drop(given.await) }));
-    let (records, batches) = mpsc::channel(hearth_history::QUEUE);
-    let (ack_sender, acks) = mpsc::channel(hearth_history::QUEUE);
-    let (up_sender, up) = watch::channel(true);
-    let _following = health.follow("history", up.clone());
-    let settings = settings(args, &store);
-    let retention = Retention(args.history_retention);
-    let mut writer = store.spawn_writer(batches, ack_sender, up_sender, history_metrics, retention);
-    let upkeep = store.spawn_upkeep(retention);
-    let work = async {
-        let shared = Shared::connect(client, settings, leadership, records, up, metrics).await?;
-        let follow = tokio::spawn({
-            let shared = Arc::clone(&shared);
-            async move { shared.follow(acks).await }
-        });
-        let sweep = tokio::spawn(sweep::sweep(Arc::clone(&shared), store.clone(), args.vanish_after));
-        let mut passes = std::pin::pin!(futures::future::join_all(controllers(&shared, &stop)));
-        tokio::select! {
-            _ = &mut passes => {}
-            () = stopped(stop.clone()) => drop(tokio::time::timeout(PASSES_END, passes).await),
-        }
-        follow.abort();
-        sweep.abort();
-        anyhow::Ok(())
-    };
-    tokio::select! {
-        done = work => done?,
-        ended = &mut keep => return Err(lost(ended?)),
-        ended = &mut writer => anyhow::bail!("the writer ended: {ended:?}"),
-    }
-    upkeep.abort();
-    // All senders are gone: the writer stores what it has, and ends.
-    if tokio::time::timeout(ROWS_END, &mut writer).await.is_err() {
-        tracing::warn!("the last rows were not stored in time; they are derived again from the objects");
-    }
-    drop(give_back);
-    keep.await?;
-    Ok(())
+    args.artifacts.serve(client, (SERVICE, &args.namespace), issued, opened, stopped(stop)).await
 }
 
-fn lost(ended: Ended) -> anyhow::Error {
-    match ended {
-        Ended::Lost(why) => anyhow::anyhow!("{why}; another process may lead now"),
-        Ended::Released => anyhow::anyhow!("the lease was given back too early"),
-    }
-}
-
-fn settings(args: &RunArgs, store: &Store) -> Settings {
-    Settings {
-        request_timeout: args.request_timeout,
-        lease_duration: args.lease_duration,
-        run_as: args.run_as.0,
-        on_delete: match args.history_on_delete {
-            OnDeletePolicy::Hold => OnDelete::Hold,
-            OnDeletePolicy::Release => OnDelete::Release(args.history_release_after.unwrap_or_default()),
-        },
-        store_name: store.name().to_owned(),
-        concurrency: args.concurrency,
-        posts: 16,
-    }
+/// What the flags offer beside images of the users' own.
+fn offer(args: &RunArgs) -> Result<Offer> {
+    let read = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+        catalog(&text).with_context(|| file.display().to_string())
+    };
+    let runtimes = args.catalog_file.as_ref().map(read).transpose()?.unwrap_or_default();
+    Ok(Offer { runtimes, artifacts: args.artifacts.service(SERVICE, &args.namespace) })
 }
 
 /// The one place for history that the flags name.
@@ -236,17 +175,6 @@ fn store(args: &RunArgs) -> Result<Store> {
         Some(owner) => store.owned_by(owner.trim()).context("--migration-url")?,
         None => store,
     })
-}
-
-/// Says how the store is while another replica leads, whose writer says it for that one. Has no end.
-async fn watch_store(store: &Store, health: &Health) {
-    let mut tick = tokio::time::interval(STORE_WATCH);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
-        let state = if store.healthy().await.is_ok() { PartState::Up } else { PartState::Away };
-        health.set("history", state);
-    }
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

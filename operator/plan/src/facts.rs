@@ -140,8 +140,10 @@ pub struct PodFact {
     pub disruption: Option<(String, String)>,
     /// Condition Ready is False with reason NodeNotReady, or the pod carries node.kubernetes.io/unreachable's eviction.
     pub node_unreachable: bool,
-    /// The container's state.
+    /// The container's state; until it begins, that of the one that fetches its artifacts.
     pub container: ContainerFact,
+    /// The state is that of the one that fetches.
+    pub fetching: bool,
     /// containerStatuses[0].imageID.
     pub image_id: Option<String>,
 }

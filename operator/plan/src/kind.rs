@@ -1,10 +1,10 @@
 //! The one abstraction: what a kind must be able to say, all of it pure.
 
-use crate::{facts::Facts, record::Record};
+use crate::{facts::Facts, offer::Offer, record::Record};
 use hearth_crds::{condition::Reason, time::Time};
 use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Pod};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::BTreeMap, fmt::Debug, time::Duration};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::Duration};
 
 /// A kind of `hearth.dev`.
 pub trait Kind: Sized + Send + Sync + 'static {
@@ -30,7 +30,7 @@ pub trait Kind: Sized + Send + Sync + 'static {
 
     /// Checks the object's spec and the one that its run is pinned to. Those that `last` holds already are taken over, since
     /// checking is most of the work of a pass; the answer is the same without it.
-    fn specs(cr: &Self::Cr, facts: &Facts, last: Option<&Self::Specs>) -> Self::Specs;
+    fn specs(cr: &Self::Cr, facts: &Facts, env: &Env, last: Option<&Self::Specs>) -> Self::Specs;
 
     /// Decides. Deletion and an invalid spec are inputs like any other.
     fn plan(cr: &Self::Cr, specs: &Self::Specs, facts: &Facts, env: &Env, now: Time) -> Plan<Self::Status>;
@@ -96,6 +96,8 @@ pub struct Env {
     pub store_name: String,
     /// What becomes of a deleted object whose record cannot be stored.
     pub on_delete: OnDelete,
+    /// The catalog, and artifacts.
+    pub offer: Arc<Offer>,
 }
 
 /// What becomes of a deleted object while the store is away.

@@ -6,6 +6,7 @@
 pub mod expr;
 pub mod facts;
 pub mod kind;
+pub mod offer;
 pub mod record;
 pub mod workflow;
 

@@ -141,6 +141,9 @@ pub struct StepRow {
     pub image_id: Option<String>,
     /// Outputs as written by the step.
     pub outputs: Value,
+    /// Artifacts as stored, by name: digest, bytes, directory.
+    #[serde(default)]
+    pub artifacts: Value,
     /// End of the log, at most 64 KiB.
     pub log: Option<String>,
     /// Why there is no log.

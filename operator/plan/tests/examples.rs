@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails shall fail loudly")]
 
 use hearth_crds::workflow::Workflow;
-use hearth_plan::workflow::validate::validate;
+use hearth_plan::{offer::Offer, workflow::validate::validate};
 use std::{fs, path::Path};
 
 #[test]
@@ -13,7 +13,7 @@ fn every_example_is_valid() {
         let path = entry.unwrap().path().join("workflow.yaml");
         let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let workflow: Workflow = serde_yaml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        if let Err(e) = validate(&workflow.spec) {
+        if let Err(e) = validate(&workflow.spec, &Offer::assumed(&workflow.spec)) {
             panic!("{}: {e:?}", path.display());
         }
         names.push(workflow.metadata.name.expect("a name"));

@@ -13,38 +13,42 @@ use common::{RUN, env};
 use hearth_crds::workflow::{Workflow, WorkflowStatus};
 use hearth_plan::{
     Facts, Intent, Kind,
-    kind::{Accepted, Start},
-    workflow::{
-        WorkflowKind,
-        digest::{revision_name, spec_digest},
-        validate::RetryPolicy,
-    },
+    kind::{Accepted, Env, Start},
+    offer::{ArtifactService, Offer, catalog},
+    workflow::{WorkflowKind, digest::spec_digest, valid::RetryPolicy},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// The create for the second attempt of the only step, whose first attempt failed on node n1.
 fn start(spec: &Value) -> Start {
+    start_with(spec, json!([]), &env())
+}
+
+/// The same after other steps.
+fn start_with(spec: &Value, before: Value, env: &Env) -> Start {
     let mut cr: Workflow = serde_json::from_value(json!({
         "apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow",
         "metadata": {"name": "demo", "namespace": "lab", "uid": "uid-a"}, "spec": spec,
     }))
     .unwrap();
+    let specs = WorkflowKind::specs(&cr, &Facts::default(), env, None);
+    let mut steps = before.as_array().cloned().unwrap_or_default();
+    steps.push(json!({"name": "fit", "phase": "Running", "attempt": 2, "ended": [
+        {"attempt": 1, "class": "Application", "reason": "StepFailed", "node": "n1", "at": "2026-01-01T00:00:30Z"}]}));
     let status: WorkflowStatus = serde_json::from_value(json!({
         "phase": "Running",
         "run": {
-            "id": RUN, "number": 1, "seq": 3, "revision": revision_name("demo", "uid-a", &spec_digest(&cr.spec)), "digest": spec_digest(&cr.spec), "generation": 1,
+            "id": RUN, "number": 1, "seq": 3, "revision": specs.current.revision, "digest": spec_digest(&cr.spec), "generation": 1,
             "trigger": "Created", "startedAt": "2026-01-01T00:00:00Z", "params": {"window": 12},
-            "steps": [{"name": "fit", "phase": "Running", "attempt": 2, "ended": [
-                {"attempt": 1, "class": "Application", "reason": "StepFailed", "node": "n1", "at": "2026-01-01T00:00:30Z"}]}],
+            "steps": steps,
         },
     }))
     .unwrap();
     cr.status = Some(status.clone());
-    let specs = WorkflowKind::specs(&cr, &Facts::default(), None);
     let intent = Intent { run_id: RUN.into(), step: "fit".into(), item: 0, attempt: 2 };
-    let starts = WorkflowKind::starts(&cr, &specs, &Accepted::by_server(status), &[intent], &env());
+    let starts = WorkflowKind::starts(&cr, &specs, &Accepted::by_server(status), &[intent], env);
     starts.into_iter().next().expect("the status intends it")
 }
 
@@ -62,6 +66,33 @@ fn a_plain_step() {
 fn a_step_with_every_field_of_the_pod_subset() {
     let spec: Value = serde_yaml::from_str(include_str!("pods/full.yaml")).unwrap();
     insta::assert_snapshot!(yaml(&start(&spec)));
+}
+
+/// A step of the catalog that reads an artifact and leaves one: an init container fetches, the wrapper stores.
+#[test]
+fn a_step_with_artifacts() {
+    let offer = Offer {
+        runtimes: catalog(
+            r#"{"shape": {"image": "example.org/shape@sha256:0", "command": ["/shape"], "args": ["-v"],
+            "resources": {"limits": {"memory": "1Gi"}}}}"#,
+        )
+        .unwrap(),
+        artifacts: Some(ArtifactService {
+            image: "example.org/hearth-step@sha256:0".into(),
+            recorder: "https://hearth.hearth-system.svc:8444".into(),
+        }),
+    };
+    let env = Env { offer: Arc::new(offer), ..env() };
+    let spec = json!({"params": [{"name": "window", "type": "integer", "default": 12}], "steps": [
+        {"name": "clean", "image": "i", "command": ["/clean"], "artifacts": {"out": [{"name": "table"}]}},
+        {"name": "fit", "needs": ["clean"], "runtime": "shape",
+            "with": {"window": "${params.window}", "deep": [{"text": "of ${params.window}"}]},
+            "artifacts": {"in": [{"from": "clean.table", "name": "raw", "path": "raw.parquet"}], "out": [{"name": "model"}]}},
+    ]});
+    let digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let before = json!([{"name": "clean", "phase": "Succeeded", "attempt": 1,
+        "artifacts": {"table": {"digest": digest, "bytes": 3, "directory": true}}}]);
+    insta::assert_snapshot!(yaml(&start_with(&spec, before, &env)));
 }
 
 /// `memory` as node label values of at least that many MiB: the label must be greater than the number shown.

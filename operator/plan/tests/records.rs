@@ -48,7 +48,7 @@ fn drifts(first: &str, second: &str) -> Vec<String> {
     let cr = second_attempt();
     let status: WorkflowStatus = cr.status.clone().unwrap();
     let facts = Facts { pods: [pod(1, first), pod(2, second)].into(), ..Facts::default() };
-    let specs = WorkflowKind::specs(&cr, &facts, None);
+    let specs = WorkflowKind::specs(&cr, &facts, &env(), None);
     let batch = WorkflowKind::records(&cr, &specs, None, &Accepted::by_server(status), &facts, &env()).unwrap();
     batch
         .records

@@ -34,6 +34,7 @@ struct StepPlan {
     timeout: bool,
     output: bool,
     reads: bool,
+    leaves: bool,
 }
 
 fn step_plan() -> impl Strategy<Value = StepPlan> {
@@ -48,8 +49,9 @@ fn step_plan() -> impl Strategy<Value = StepPlan> {
         prop::bool::weighted(0.2),
         any::<bool>(),
         any::<bool>(),
+        prop::bool::weighted(0.3),
     )
-        .prop_map(|(a, b, after, approval, items, when, retry, timeout, output, reads)| StepPlan {
+        .prop_map(|(a, b, after, approval, items, when, retry, timeout, output, reads, leaves)| StepPlan {
             needs: a & b,
             after,
             approval,
@@ -59,6 +61,7 @@ fn step_plan() -> impl Strategy<Value = StepPlan> {
             timeout,
             output,
             reads,
+            leaves: leaves && items.is_none() && !approval,
         })
 }
 
@@ -116,6 +119,16 @@ fn build(plans: &[StepPlan], parallelism: u32, fail_fast: bool) -> Value {
             let text =
                 if many { format!("${{string({outputs}.size())}}") } else { format!("${{string({outputs}.n)}}") };
             set("args", json!([text]));
+        }
+        let from = |j: &&usize| plans.get(**j).is_some_and(|p| p.leaves);
+        let inputs: Vec<_> = needs
+            .iter()
+            .filter(from)
+            .map(|j| json!({"from": format!("{}.a", name(*j)), "name": format!("from{j}")}))
+            .collect();
+        let left = if plan.leaves { json!([{"name": "a"}]) } else { json!([]) };
+        if plan.leaves || !inputs.is_empty() {
+            set("artifacts", json!({"in": inputs, "out": left}));
         }
         steps.push(step);
     }

@@ -149,7 +149,7 @@ impl<K: Kind> Driver<K> {
         if self.clear_up(key, &uid, wire) {
             self.again(key, wire.now.after(UNWATCHED));
         }
-        let sight = self.memory.sight(&self.cache, key, cr);
+        let sight = self.memory.sight(&self.cache, key, cr, env);
         self.memory.own(&uid).specs = Some(sight.specs.clone());
         self.passes.insert(key.clone(), Pass::begin(self.actor(), key, sight, env, wire.now, self.breakage));
         Went::On
@@ -283,18 +283,18 @@ impl<K: Kind> Driver<K> {
     /// What a pass for that object would decide now, and the status it starts from.
     #[must_use]
     pub fn preview(&self, key: &Key, env: &Arc<Env>, now: Time) -> Option<Pass<K>> {
-        Some(Pass::begin(self.actor(), key, self.sight(key)?, env, now, Breakage::None))
+        Some(Pass::begin(self.actor(), key, self.sight(key, env)?, env, now, Breakage::None))
     }
 
     /// The facts that a pass for that object would see now, with the object.
     #[must_use]
-    pub fn look(&self, key: &Key) -> Option<(Arc<K::Cr>, hearth_plan::Facts)> {
-        self.sight(key).map(|sight| (sight.cr, sight.facts))
+    pub fn look(&self, key: &Key, env: &Env) -> Option<(Arc<K::Cr>, hearth_plan::Facts)> {
+        self.sight(key, env).map(|sight| (sight.cr, sight.facts))
     }
 
-    fn sight(&self, key: &Key) -> Option<Sight<K>> {
+    fn sight(&self, key: &Key, env: &Env) -> Option<Sight<K>> {
         let cr = self.memory.newest(good(&self.cache, key)?);
-        Some(self.memory.sight(&self.cache, key, cr))
+        Some(self.memory.sight(&self.cache, key, cr, env))
     }
 
     /// How far its newest state of an object is behind the server's.

@@ -6,7 +6,12 @@ use crate::{
     report,
     server::{Key, Server, is_gated, is_over},
 };
-use hearth_crds::time::Time;
+use hearth_contract::{
+    digest::Digest,
+    message::{Fact, compose},
+    spec::Spec,
+};
+use hearth_crds::{annotation, time::Time};
 use hearth_plan::Intent;
 use k8s_openapi::api::core::v1::Pod;
 use std::{collections::BTreeMap, time::Duration};
@@ -262,7 +267,8 @@ impl Kubelet {
                 return (Stage::Stopping, Some(now.after(STOPPING)));
             }
             End::Exit(code, message) => {
-                let (code, message) = (*code, cut(message));
+                let text = if *code == 0 { wrapped(server, &life.key, message) } else { message.clone() };
+                let (code, message) = (*code, cut(&text));
                 let reason = if code == 0 { "Completed" } else { "Error" };
                 server.update_pod(&life.key, uid, |p| report::ended(p, now, code, reason, &message));
             }
@@ -278,6 +284,16 @@ impl Kubelet {
 fn assign(now: Time, server: &mut Server, uid: &str, life: &Life) -> (Stage, Option<Time>) {
     server.update_pod(&life.key, uid, |p| report::assigned(p, now));
     (Stage::Assigned, Some(now.after(STARTING)))
+}
+
+/// What the wrapper makes of the outputs of a step that leaves artifacts: as many as it declares, all of them stored.
+fn wrapped(server: &Server, key: &Key, outputs: &str) -> String {
+    let annotations = server.pods().get(key).and_then(|p| p.metadata.annotations.as_ref());
+    let spec = annotations.and_then(|a| a.get(annotation::SPEC)).and_then(|text| Spec::parse(text).ok());
+    let Some(spec) = spec.filter(|s| !s.artifacts.is_empty()) else { return outputs.to_owned() };
+    let fact = |name: &str| Fact { digest: Digest::of(name.as_bytes()), bytes: 4096, directory: false };
+    let facts = spec.artifacts.iter().map(|a| (a.name.clone(), fact(&a.name))).collect();
+    compose(outputs, &facts).unwrap_or_else(|e| e.to_string())
 }
 
 /// The kubelet keeps 4,096 bytes of a termination message.

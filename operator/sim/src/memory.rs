@@ -6,7 +6,7 @@ use crate::{
     trim::pod_fact,
 };
 use hearth_plan::{
-    Facts, Kind,
+    Env, Facts, Kind,
     facts::{PodFact, Post, Template},
     record::{Ack, RecordBatch},
 };
@@ -137,7 +137,7 @@ impl<K: Kind> Memory<K> {
 
     /// What a pass over the object would start from; checked specs of the last pass are taken over.
     #[must_use]
-    pub fn sight(&self, cache: &Cache<K>, key: &Key, cr: Arc<K::Cr>) -> Sight<K> {
+    pub fn sight(&self, cache: &Cache<K>, key: &Key, cr: Arc<K::Cr>, env: &Env) -> Sight<K> {
         let uid = cr.uid().unwrap_or_default();
         let mut facts = self.facts(cache, key, &uid);
         for name in K::reads(&cr) {
@@ -145,7 +145,7 @@ impl<K: Kind> Memory<K> {
             facts.templates.extend(other.and_then(|cr| Template::of(&**cr)).map(|t| (name, t)));
         }
         let last = self.own.get(&uid).and_then(|own| own.specs.as_deref());
-        let specs = Arc::new(K::specs(&cr, &facts, last));
+        let specs = Arc::new(K::specs(&cr, &facts, env, last));
         Sight { cr, facts, specs }
     }
 

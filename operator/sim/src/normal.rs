@@ -65,7 +65,8 @@ fn step(step: &StepStatus) -> Value {
         step.phase.as_str(),
         step.reason.map(hearth_crds::condition::Reason::as_str),
         ended,
-        step.outputs
+        step.outputs,
+        step.artifacts
     ])
 }
 
@@ -99,6 +100,7 @@ fn step_rows(rows: &[&StepRow], ordinals: &Ordinals) -> Vec<Value> {
                 r.reason,
                 r.exit_code,
                 r.outputs,
+                r.artifacts,
                 r.image,
                 r.finished_at.is_some()
             ])

@@ -256,13 +256,13 @@ pub fn deterministic<K: Kind>(
     now: Time,
     dice: &mut Dice,
 ) -> Result<Plan<K::Status>, String> {
-    let specs = K::specs(cr, facts, None);
+    let specs = K::specs(cr, facts, env, None);
     let one = K::plan(cr, &specs, facts, env, now);
     let again: K::Cr = serde_json::to_value(cr)
         .and_then(serde_json::from_value)
         .map_err(|e| format!("the object does not survive a round trip: {e}"))?;
     let shuffled = shuffle(facts, dice);
-    let respecs = K::specs(&again, &shuffled, Some(&specs));
+    let respecs = K::specs(&again, &shuffled, env, Some(&specs));
     let two = K::plan(&again, &respecs, &shuffled, env, now);
     if one != two {
         return Err(format!("two plans for the same observations:\n{one:?}\n{two:?}"));
@@ -319,7 +319,7 @@ const PASSES: usize = 4;
 pub fn fixpoint<K: Kind>(cr: &K::Cr, facts: &Facts, env: &Env, now: Time) -> Result<(), String> {
     let mut cr = cr.clone();
     for _ in 0..PASSES {
-        let plan = K::plan(&cr, &K::specs(&cr, facts, None), facts, env, now);
+        let plan = K::plan(&cr, &K::specs(&cr, facts, env, None), facts, env, now);
         let Some(status) = plan.status else { return Ok(()) };
         if K::status(&cr) == Some(&status) {
             return Err(format!("a status is written that changes nothing: {status:?}"));

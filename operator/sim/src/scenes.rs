@@ -8,8 +8,9 @@ use crate::{
 };
 use hearth_crds::workflow::{FanOut, RunPhase, Workflow, WorkflowStatus};
 use hearth_plan::{Intent, Kind, Plan, Subject, facts::PodPhase};
+use serde::Serialize;
 use serde_json::Value;
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 /// The text of one `show`.
 ///
@@ -85,15 +86,7 @@ fn status(status: &WorkflowStatus) -> String {
             let _ = write!(out, "{}", step.stop.map_or_else(String::new, |r| format!(" stopping: {r:?}")));
             let _ =
                 write!(out, "{}", step.retry_at.map_or_else(String::new, |at| format!(" next {}", since_begin(at))));
-            let _ = writeln!(
-                out,
-                "{}",
-                if step.outputs.is_empty() {
-                    String::new()
-                } else {
-                    format!(" outputs {}", serde_json::to_string(&step.outputs).unwrap_or_default())
-                }
-            );
+            let _ = writeln!(out, "{}{}", listed("outputs", &step.outputs), listed("artifacts", &step.artifacts));
             if let Some(fan) = &step.fan_out {
                 let _ = writeln!(out, "    {}", fan_out(fan));
                 for item in &fan.items {
@@ -277,10 +270,17 @@ fn rows<K: Kind>(world: &World<K>) -> String {
                 "{}",
                 if step.outputs.is_object() { format!(" outputs {}", step.outputs) } else { String::new() }
             );
+            let left = step.artifacts.as_object().filter(|a| !a.is_empty());
+            let _ = write!(out, "{}", left.map_or_else(String::new, |_| format!(" artifacts {}", step.artifacts)));
             let _ = writeln!(out, "{}", step.log.as_ref().map_or_else(String::new, |l| format!(" log {l:?}")));
         }
     }
     if out.is_empty() { "  no rows\n".to_owned() } else { out }
+}
+
+/// What a step keeps under that name, if anything.
+fn listed(name: &str, of: &BTreeMap<String, impl Serialize>) -> String {
+    if of.is_empty() { String::new() } else { format!(" {name} {}", serde_json::to_string(of).unwrap_or_default()) }
 }
 
 fn log<K: Kind>(world: &World<K>, since: usize) -> String {

@@ -64,6 +64,7 @@ pub fn pod_fact(pod: &Pod) -> PodFact {
         disruption,
         node_unreachable: unreachable,
         container: container.map_or(ContainerFact::None, container_fact),
+        fetching: false,
         image_id: container.map(|c| c.image_id.clone()).filter(|id| !id.is_empty()),
     }
 }

@@ -13,12 +13,14 @@ use crate::{
     store::Store,
     wire::{InFlight, Reads, Wire},
 };
-use hearth_crds::time::Time;
+use hearth_crds::{json::ValueType, time::Time};
 use hearth_plan::{
     Kind,
     kind::{Env, OnDelete},
+    offer::{ArtifactService, Offer, Runtime},
     record::{Ack, RecordBatch},
 };
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
 /// The namespace of simulated objects.
@@ -481,5 +483,27 @@ fn env() -> Env {
         fence_age: Duration::from_secs(25),
         store_name: "hearth-database".to_owned(),
         on_delete: OnDelete::Hold,
+        offer: Arc::new(offer()),
     }
+}
+
+/// A catalog of one runtime, and an artifact store.
+fn offer() -> Offer {
+    let shape = Runtime {
+        image: "hearth.dev/shape@sha256:0".to_owned(),
+        command: vec!["/shape".to_owned()],
+        schema: Some(json!({
+            "type": "object",
+            "properties": {"window": {"type": "integer", "minimum": 1}, "of": {"type": "string"}},
+            "additionalProperties": false,
+        })),
+        outputs: Some([("rows".to_owned(), ValueType::Integer)].into()),
+        artifacts: Some(vec!["table".to_owned()]),
+        ..Runtime::default()
+    };
+    let service = ArtifactService {
+        image: "hearth.dev/hearth-step@sha256:0".to_owned(),
+        recorder: "https://hearth.hearth-system.svc:8444".to_owned(),
+    };
+    Offer { runtimes: [("shape".to_owned(), shape)].into(), artifacts: Some(service) }
 }

@@ -241,7 +241,9 @@ fn odd_facts_are_answered() {
             let mut dice = Dice::new(seed);
             for _ in 0..12 {
                 world.run_for(std::time::Duration::from_millis(700));
-                let Some((cr, facts)) = world.leader().and_then(|d| d.look(&key("demo"))) else { continue };
+                let Some((cr, facts)) = world.leader().and_then(|d| d.look(&key("demo"), world.env())) else {
+                    continue;
+                };
                 deterministic::<WorkflowKind>(&cr, &facts, world.env(), world.now, &mut dice).map_err(fail)?;
                 fixpoint::<WorkflowKind>(&cr, &facts, world.env(), world.now).map_err(fail)?;
                 for _ in 0..4 {
@@ -267,7 +269,8 @@ fn starts_are_intended(
     let Some(status) = plan.status.clone().or_else(|| cr.status.clone()) else { return Ok(()) };
     let accepted = Accepted::by_server(status);
     let both: Vec<_> = plan.intents.iter().chain(&plan.fences).cloned().collect();
-    let starts = WorkflowKind::starts(cr, &WorkflowKind::specs(cr, facts, None), &accepted, &both, world.env());
+    let starts =
+        WorkflowKind::starts(cr, &WorkflowKind::specs(cr, facts, world.env(), None), &accepted, &both, world.env());
     for start in &starts {
         prop_assert_eq!(&start.pod().metadata.name, &start.placeholder().metadata.name);
         prop_assert!(hearth_sim::server::is_fence(start.placeholder()));

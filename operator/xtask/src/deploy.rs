@@ -11,6 +11,10 @@ pub const NAMESPACE: &str = "hearth-system";
 /// Name of the Secret that holds the database's URL.
 pub const DATABASE_SECRET: &str = "hearth-database";
 
+/// In the lab each image has a tag of its own and all have this one, and volumes are of this class.
+const LAB: &[&str] =
+    &["--set", "runtimes.tag=dev,persistence.storageClass=lab,persistence.size=1Gi,persistence.keep=false"];
+
 /// Builds the images that are named (all when none is) and imports them; gives `name:tag` of the operator's.
 pub fn images(target: &Target, names: &[&str]) -> Result<String> {
     if !target.is_lab() {
@@ -55,6 +59,7 @@ pub fn install(target: &Target, image: &str, extra: &[&str]) -> Result<()> {
     .args(["--set", &format!("database.existingSecret={DATABASE_SECRET}")])
     .args(["--set", &format!("image.repository={repository}")])
     .args(["--set-string", &format!("image.tag={tag}")])
+    .args(if target.is_lab() { LAB } else { &[] })
     .args(extra);
     if let Err(error) = tools::capture(&mut helm) {
         eprintln!("{}", why_not_ready(target));

@@ -16,7 +16,7 @@ pub const AUDIENCE: &str = "api.hearth.dev";
 /// The port that the API listens on, with TLS.
 pub const PORT: u16 = 8443;
 /// The ConfigMap in the operator's namespace that holds the certificate of the API's own CA.
-pub const CA_CONFIG_MAP: &str = "hearth-ca";
+pub use hearth_crds::CA_CONFIG_MAP;
 /// The key in that ConfigMap.
 pub const CA_KEY: &str = "ca.crt";
 /// The Secret in the operator's namespace that holds the API's own CA.
@@ -160,6 +160,9 @@ pub struct Step {
     pub image_id: Option<String>,
     /// Outputs.
     pub outputs: Value,
+    /// Artifacts by name, each with digest, bytes and whether it is a directory.
+    #[serde(default)]
+    pub artifacts: Value,
     /// Whether the end of its log is kept.
     pub has_log: bool,
     /// Why it is not.

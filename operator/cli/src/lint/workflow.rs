@@ -2,7 +2,7 @@
 
 use super::Finding;
 use hearth_crds::workflow::WorkflowSpec;
-use hearth_plan::workflow::validate::validate;
+use hearth_plan::{offer::Offer, workflow::validate::validate};
 use serde_json::Value;
 
 /// The first thing that the operator would refuse.
@@ -12,5 +12,5 @@ pub fn findings(object: &Value) -> Option<Finding> {
         Ok(spec) => spec,
         Err(error) => return Some(Finding::new(format!("spec.{}", error.path()), error.inner().to_string())),
     };
-    validate(&spec).err().map(|invalid| Finding::new(invalid.field, invalid.message))
+    validate(&spec, &Offer::assumed(&spec)).err().map(|invalid| Finding::new(invalid.field, invalid.message))
 }

@@ -116,6 +116,12 @@ fn values(run: &Run, steps: &[Step]) -> Values {
         add(&of, "duration", duration(last.duration_ms));
         add(&of, "image", text(&last.image_id.clone().or_else(|| last.image.clone())));
         last.outputs.as_object().into_iter().flatten().for_each(|(n, v)| add(&of, &format!("outputs.{n}"), v.clone()));
+        let digest = |a: &Value| a.get("digest").cloned().unwrap_or(Value::Null);
+        last.artifacts
+            .as_object()
+            .into_iter()
+            .flatten()
+            .for_each(|(n, a)| add(&of, &format!("artifacts.{n}"), digest(a)));
     }
     all
 }

@@ -48,6 +48,7 @@ pub fn describe(described: &Described, wide: bool, width: Option<usize>, now: Ti
     text += &values("Params", &described.run.params, width);
     text += &values("Results", &described.run.results, width);
     text += &steps(&described.steps, wide, width, now);
+    text += &artifacts(&described.steps, width);
     if wide {
         text += &events(&described.events);
     }
@@ -139,6 +140,30 @@ fn steps(steps: &[Step], wide: bool, width: Option<usize>, now: Timestamp) -> St
         table.row(row);
     }
     format!("\nSteps:\n{}", indent(&table.text(width.filter(|_| !wide).map(|w| w.saturating_sub(2))), "  "))
+}
+
+/// What the steps left in the artifact store.
+fn artifacts(steps: &[Step], width: Option<usize>) -> String {
+    let mut table = Table::new(&[("STEP", 0), ("ARTIFACT", 0), ("BYTES", 0), ("KIND", 1), ("DIGEST", 2)]);
+    let mut any = false;
+    for step in steps {
+        for (name, artifact) in step.artifacts.as_object().into_iter().flatten() {
+            any = true;
+            let directory = artifact.get("directory").and_then(Value::as_bool) == Some(true);
+            table.row(vec![
+                step.step.clone().into(),
+                name.clone().into(),
+                artifact.get("bytes").map_or(String::new(), Value::to_string).into(),
+                if directory { "directory" } else { "file" }.to_owned().into(),
+                artifact.get("digest").and_then(Value::as_str).unwrap_or_default().to_owned().into(),
+            ]);
+        }
+    }
+    if any {
+        format!("\nArtifacts:\n{}", indent(&table.text(width.map(|w| w.saturating_sub(2))), "  "))
+    } else {
+        String::new()
+    }
 }
 
 /// Every transition, in order.
@@ -264,6 +289,8 @@ fn advice(reason: Reason) -> Option<&'static str> {
         }
         Reason::ResultsTooLong => Some("keep results under 8 KiB in all"),
         Reason::ExpressionFailed | Reason::InvalidSpec => Some("change the field that the message names"),
+        Reason::InvalidWith => Some("write spec.steps[].with as the runtime documents it; the message names the place"),
+        Reason::ArtifactMissing => Some("see why it is not there: the step that leaves it, or the artifact store"),
         Reason::NameTaken => Some("another object has the pod's name: delete or rename it"),
         Reason::Deleted => Some("the Workflow was deleted while it ran; apply it again to run it again"),
         Reason::StepFailed
@@ -326,6 +353,7 @@ mod tests {
             image: Some("hearth.dev/busybox:dev".to_owned()),
             image_id: None,
             outputs: Value::Null,
+            artifacts: Value::Null,
             has_log: failed,
             log_unavailable: None,
             started_at: Some(time("2026-11-18T06:00:01Z")),

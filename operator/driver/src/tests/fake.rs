@@ -114,7 +114,7 @@ impl Kind for Fake {
         Vec::new()
     }
 
-    fn specs(_cr: &FakeCr, _facts: &Facts, _last: Option<&()>) {}
+    fn specs(_cr: &FakeCr, _facts: &Facts, _env: &Env, _last: Option<&()>) {}
 
     fn plan(cr: &FakeCr, (): &(), facts: &Facts, _env: &Env, _now: Time) -> Plan<FakeStatus> {
         assert!(!cr.spec.panic, "planned to panic");

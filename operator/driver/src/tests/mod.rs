@@ -5,12 +5,14 @@ mod parking;
 mod passes;
 mod posting;
 mod reading;
+mod trust;
 
 use crate::{
     DriverMetrics, Settings, Shared,
     calls::Calls,
     controller::Controller,
     lease::{Leadership, LeaseSettings},
+    trust::Trust,
     world::World,
 };
 use fake::{Fake, FakeCr};
@@ -98,6 +100,7 @@ fn bench_with(channel: usize, fresh: bool) -> Bench {
         lease_duration: Duration::from_secs(15),
         run_as: None,
         on_delete: OnDelete::Hold,
+        offer: Arc::default(),
         store_name: "the store".into(),
         concurrency: 4,
         posts: 4,
@@ -122,6 +125,7 @@ fn bench_with(channel: usize, fresh: bool) -> Bench {
         records,
         store_up: watch::channel(true).1,
         metrics: DriverMetrics::default(),
+        trust: Trust::new(watch::channel(Some("a certificate".to_owned())).1),
     });
     Bench { controller: Arc::new(Controller::new(Arc::clone(&shared))), shared, rows, server: Api(handle) }
 }
@@ -134,6 +138,7 @@ fn env() -> Env {
         fence_age: Duration::from_secs(17),
         store_name: "the store".into(),
         on_delete: OnDelete::Hold,
+        offer: Arc::default(),
     }
 }
 

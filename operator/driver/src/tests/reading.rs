@@ -46,6 +46,19 @@ fn a_pod_becomes_a_fact() {
 }
 
 #[test]
+fn a_pod_that_fetches_is_told_from_one_that_works() {
+    let fetching = |state: Value| {
+        let status = json!({"phase": "Pending", "initContainerStatuses": [{"state": state}],
+            "containerStatuses": [{"state": {"waiting": {"reason": "PodInitializing"}}}]});
+        view(&json!({"status": status})).fact
+    };
+    let failed = fetching(json!({"terminated": {"exitCode": 75, "reason": "Error", "message": "the store is away"}}));
+    assert!(failed.fetching && matches!(failed.container, ContainerFact::Ended { exit_code: 75, .. }));
+    let done = fetching(json!({"terminated": {"exitCode": 0, "reason": "Completed"}}));
+    assert!(!done.fetching && matches!(done.container, ContainerFact::Waiting { .. }));
+}
+
+#[test]
 fn a_pod_without_its_owner_reference_is_found_by_its_label() {
     let v = view(&json!({"metadata": {"name": "p", "uid": "u", "labels": {"hearth.dev/owner-uid": "uid-a"}}}));
     assert_eq!((v.owner.as_deref(), v.fact.owned), (Some("uid-a"), false));

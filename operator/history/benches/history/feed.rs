@@ -123,6 +123,7 @@ fn step(id: Uuid, n: u32) -> StepRow {
         image: Some("example.org/fit:1".into()),
         image_id: None,
         outputs: json!({"rows": 12}),
+        artifacts: json!({}),
         log: None,
         log_unavailable: None,
         started_at: Some(started(id)),

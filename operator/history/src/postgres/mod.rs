@@ -1,6 +1,7 @@
 //! PostgreSQL as the store; 15 is what it is tested on.
 
 mod aging;
+mod blobs;
 mod connection;
 mod list;
 mod migrate;
@@ -156,6 +157,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("usage_runs", usage::USAGE_RUNS),
     ("usage_specs", usage::USAGE_SPECS),
     ("usage_steps", usage::USAGE_STEPS),
+    ("blobs", blobs::BLOBS),
 ];
 
 fn options(dsn: &str) -> Result<PgConnectOptions, Error> {

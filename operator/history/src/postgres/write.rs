@@ -128,6 +128,7 @@ async fn upsert_steps(connection: &mut PgConnection, rows: &[CleanStep]) -> Resu
         .bind(column(rows, |s| s.log_unavailable.as_deref()))
         .bind(column(rows, |s| s.started_at.map(Stamp::from)))
         .bind(column(rows, |s| s.finished_at.map(Stamp::from)))
+        .bind(column(rows, |s| s.artifacts.as_str()))
         .execute(connection)
         .await?;
     Ok(done.rows_affected())

@@ -1,6 +1,7 @@
 //! SQLite as the store: one file on the volume of the one replica.
 
 mod aging;
+mod blobs;
 mod connection;
 mod list;
 mod migrate;
@@ -128,6 +129,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("usage_runs", usage::USAGE_RUNS),
     ("usage_specs", usage::USAGE_SPECS),
     ("usage_steps", usage::USAGE_STEPS),
+    ("blobs", blobs::BLOBS),
     ("upsert_steps", write::UPSERT_STEPS),
     ("insert_events", write::INSERT_EVENTS),
     ("insert_dead_letter", write::INSERT_DEAD_LETTER),

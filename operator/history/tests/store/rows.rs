@@ -65,6 +65,7 @@ pub fn step(id: Uuid, name: &str, attempt: i32, seq: i64, phase: &str) -> StepRo
         image: Some("example.org/fit".into()),
         image_id: None,
         outputs: json!({}),
+        artifacts: json!({}),
         log: None,
         log_unavailable: None,
         started_at: Some(time(i64::from(attempt))),

@@ -2,7 +2,7 @@
 
 use super::{
     machine::{Pass, explain, finish, never_started, values},
-    validate::ValidStep,
+    valid::ValidStep,
 };
 use crate::expr::Checked;
 use hearth_crds::{

@@ -3,8 +3,8 @@
 use super::{
     build,
     machine::{Pass, explain_at, finish},
-    outcome::{self, Failed, Outcome},
-    validate::ValidStep,
+    outcome::{self, Failed, Outcome, Written},
+    valid::ValidStep,
     waiting::{advice, pending, refusal_reason, started},
 };
 use crate::{
@@ -13,10 +13,10 @@ use crate::{
 };
 use hearth_crds::{
     condition::Reason,
-    json::Json,
     time::Time,
     workflow::{AttemptEnd, FailureClass, Run, StepPhase, StepStatus},
 };
+use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 
 /// Outputs that a run may hold in its status, as JSON.
@@ -254,7 +254,7 @@ impl Pass<'_> {
             Outcome::Succeeded(_) => one.step.keep_log,
             Outcome::Failed(_) => stop.is_none(),
         };
-        let ran = !matches!(pod.container, ContainerFact::None | ContainerFact::Waiting { .. });
+        let ran = !pod.fetching && !matches!(pod.container, ContainerFact::None | ContainerFact::Waiting { .. });
         if wants_log && ran && !pod.gone && !self.no_create && !self.facts.logs.contains_key(&pod.name) {
             self.actions.push((Action::ReadLog { name: pod.name.clone() }, Reason::Running));
             self.note(&one.step.name, Reason::Running, "reading the end of the log before the attempt is recorded");
@@ -262,10 +262,13 @@ impl Pass<'_> {
         }
         match end {
             Outcome::Failed(failed) => self.fail(run, one, failed, at, pod.node.clone()),
-            Outcome::Succeeded(outputs) => {
+            Outcome::Succeeded(Written { outputs, artifacts }) => {
                 let kept: BTreeMap<_, _> =
                     outputs.into_iter().filter(|(name, _)| one.step.kept.contains(name)).collect();
-                if self.held.saturating_add(size(&kept)) > MAX_KEPT {
+                let artifacts: BTreeMap<_, _> =
+                    artifacts.into_iter().filter(|(name, _)| one.step.artifacts.kept.contains(name)).collect();
+                let more = size(&kept).saturating_add(size(&artifacts));
+                if self.held.saturating_add(more) > MAX_KEPT {
                     let message = format!(
                         "the outputs that expressions read are more than {MAX_KEPT} bytes in this run: write less, or read fewer of them"
                     );
@@ -277,8 +280,9 @@ impl Pass<'_> {
                     };
                     self.fail(run, one, end, at, pod.node.clone());
                 } else {
-                    self.held += size(&kept);
+                    self.held += more;
                     one.status.outputs = kept;
+                    one.status.artifacts = artifacts;
                     finish(one.status, StepPhase::Succeeded, None, at);
                 }
             }
@@ -329,8 +333,8 @@ impl Pass<'_> {
     }
 }
 
-/// The size of outputs as JSON.
-pub(super) fn size(outputs: &BTreeMap<String, Json>) -> usize {
+/// The size of outputs or artifacts as JSON.
+pub(super) fn size(outputs: &BTreeMap<String, impl Serialize>) -> usize {
     if outputs.is_empty() { 0 } else { serde_json::to_vec(outputs).map_or(usize::MAX, |v| v.len()) }
 }
 

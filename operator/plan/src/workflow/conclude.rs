@@ -1,6 +1,6 @@
 //! The end of a run, and what the object says of itself: phase, reason, progress and conditions.
 
-use super::{machine::values, validate::Valid};
+use super::{machine::values, valid::Valid};
 use crate::kind::{Note, Subject};
 use hearth_crds::{
     condition::{Condition, ConditionStatus, ConditionType, Reason},

@@ -99,6 +99,14 @@ pub fn pod_name(workflow: &str, uid: &str, run_id: &str, step: &str, item: Optio
     child_name(&format!("{workflow}-{step}{which}"), &["pod", uid, run_id, step, &index, &attempt.to_string()])
 }
 
+/// Where randomness of a step begins: the same for every attempt. Below 2⁵³, so that every reader of JSON keeps it whole.
+#[must_use]
+pub fn seed(run_id: &str, step: &str, item: Option<u32>) -> u64 {
+    let index = item.unwrap_or(0).to_string();
+    let hex = digest_hex(&["seed", run_id, step, &index], 8);
+    u64::from_str_radix(&hex, 16).unwrap_or(0) >> 11
+}
+
 /// Name of the ControllerRevision that pins a spec.
 #[must_use]
 pub fn revision_name(workflow: &str, uid: &str, digest: &str) -> String {

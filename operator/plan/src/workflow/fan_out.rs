@@ -5,9 +5,9 @@
 
 use super::{
     attempt::One,
-    build,
+    build::{self, Unready},
     machine::{Pass, explain, explain_at, finish, never_started, values_for},
-    validate::{ItemSource, ValidStep},
+    valid::{ItemSource, ValidStep},
 };
 use crate::{
     expr::{ExprError, Item, Values},
@@ -332,7 +332,7 @@ impl Pass<'_> {
         list: &[Value],
     ) {
         values.item = list.get(index as usize).map(|value| Item { index, value: value.clone() });
-        match build::render(step, values) {
+        match build::render(run, step, values) {
             Ok(_) => {
                 one.phase = StepPhase::Running;
                 one.since = Some(self.now);
@@ -342,10 +342,10 @@ impl Pass<'_> {
                     Intent { run_id: run.id.clone(), step: step.name.clone(), item: index, attempt: one.attempt };
                 self.intents.push(intent);
             }
-            Err(e) => {
+            Err(Unready { reason, message }) => {
                 one.attempt -= 1;
-                finish(one, StepPhase::Failed, Some(Reason::ExpressionFailed), self.now);
-                explain_at(run, &step.name, Some(index), None, Reason::ExpressionFailed, None, &e.to_string());
+                finish(one, StepPhase::Failed, Some(reason), self.now);
+                explain_at(run, &step.name, Some(index), None, reason, None, &message);
             }
         }
     }

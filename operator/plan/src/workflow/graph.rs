@@ -1,6 +1,6 @@
 //! The DAG: its names, its order, and what has ended before a step starts.
 
-use super::validate::{Invalid, invalid};
+use super::valid::{Invalid, invalid};
 use hearth_crds::{
     name::is_dns_label,
     workflow::{MAX_STEPS, Step, StepEnd, WorkflowSpec},

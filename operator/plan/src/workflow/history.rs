@@ -6,7 +6,7 @@ use super::{
     fan_out,
     outcome::{self, Outcome},
     specs::Spec,
-    validate::ValidStep,
+    valid::ValidStep,
 };
 use crate::{
     facts::{ContainerFact, Facts, PodFact},
@@ -123,6 +123,7 @@ impl Source<'_> {
                 message: (status.reason == Some(Reason::Reused))
                     .then(|| "it succeeded in an earlier run, whose outputs are taken over".to_owned()),
                 outputs: outputs(None, status, true),
+                artifacts: artifacts(None, status, true),
                 finished_at: status.finished_at,
                 ..empty_row(run, &status.name, None, 0)
             };
@@ -290,6 +291,7 @@ impl Source<'_> {
             image: step.map(|s| s.image.clone()),
             image_id: pod.and_then(|p| p.image_id.clone()),
             outputs: outputs(outcome.as_ref(), status, current),
+            artifacts: artifacts(outcome.as_ref(), status, current),
             started_at,
             finished_at: if terminal {
                 // The kubelet tells whole seconds: nothing ends before it began.
@@ -331,12 +333,22 @@ fn exit_code(pod: &PodFact) -> Option<i32> {
 
 fn outputs(outcome: Option<&Outcome>, status: &StepStatus, current: bool) -> Value {
     let from = match outcome {
-        Some(Outcome::Succeeded(outputs)) => outputs,
+        Some(Outcome::Succeeded(written)) => &written.outputs,
         Some(Outcome::Failed(_)) => return json!({}),
         None if current => &status.outputs,
         None => return json!({}),
     };
     Value::Object(from.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect::<Map<_, _>>())
+}
+
+/// Artifacts by name, each with digest, bytes and whether it is a directory.
+fn artifacts(outcome: Option<&Outcome>, status: &StepStatus, current: bool) -> Value {
+    match outcome {
+        Some(Outcome::Succeeded(written)) => json!(written.artifacts),
+        Some(Outcome::Failed(_)) => json!({}),
+        None if current => json!(status.artifacts),
+        None => json!({}),
+    }
 }
 
 /// The phase of one attempt, in the words of the steps table.
@@ -372,6 +384,7 @@ fn empty_row(run: &Run, step: &str, item: Option<u32>, attempt: u32) -> StepRow 
         image: None,
         image_id: None,
         outputs: json!({}),
+        artifacts: json!({}),
         log: None,
         log_unavailable: None,
         started_at: None,

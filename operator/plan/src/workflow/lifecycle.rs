@@ -8,7 +8,7 @@ use super::{
     schedule::{self, Schedules},
     specs::Specs,
     starting,
-    validate::{Valid, ValidStep},
+    valid::{Valid, ValidStep},
     waiting,
 };
 use crate::{

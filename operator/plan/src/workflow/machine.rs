@@ -14,7 +14,7 @@ use super::{
     conclude,
     digest::pod_name,
     fan_out::{open_attempts, outputs, stop_items},
-    validate::{Valid, ValidStep},
+    valid::{Valid, ValidStep},
 };
 use crate::{
     expr::{StepValue, Values},
@@ -233,7 +233,7 @@ impl Pass<'_> {
 /// Bytes of outputs that a step holds.
 fn held(status: &StepStatus) -> usize {
     let items = status.fan_out.iter().flat_map(|f| f.outputs.values()).map(size).sum::<usize>();
-    size(&status.outputs).saturating_add(items)
+    size(&status.outputs).saturating_add(size(&status.artifacts)).saturating_add(items)
 }
 
 pub(super) fn never_started(name: &str, phase: StepPhase, reason: Reason, now: Time) -> StepStatus {
@@ -251,6 +251,7 @@ pub(super) fn never_started(name: &str, phase: StepPhase, reason: Reason, now: T
         ended: Vec::new(),
         reason: Some(reason),
         outputs: BTreeMap::new(),
+        artifacts: BTreeMap::new(),
         fan_out: None,
     }
 }

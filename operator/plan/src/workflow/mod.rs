@@ -1,6 +1,7 @@
 //! The Workflow kind: what to write and do about one, given what was seen.
 
 mod approval;
+mod artifacts;
 mod attempt;
 pub mod build;
 mod cleanup;
@@ -13,6 +14,7 @@ pub mod history;
 mod lifecycle;
 pub mod machine;
 pub mod outcome;
+mod params;
 mod pod_rules;
 pub mod requests;
 mod salvage;
@@ -21,8 +23,10 @@ pub mod specs;
 mod spool;
 mod starting;
 mod template;
+pub mod valid;
 pub mod validate;
 mod waiting;
+pub mod with;
 
 use crate::{
     expr::Item,
@@ -38,7 +42,7 @@ use hearth_crds::{
 };
 use serde_json::Value;
 use specs::Specs;
-use validate::Valid;
+use valid::Valid;
 
 /// The Workflow kind.
 #[derive(Clone, Copy, Debug)]
@@ -88,8 +92,8 @@ impl Kind for WorkflowKind {
         cr.spec.from.iter().map(|from| from.workflow.clone()).collect()
     }
 
-    fn specs(cr: &Workflow, facts: &Facts, last: Option<&Specs>) -> Specs {
-        Specs::of(cr, facts, last)
+    fn specs(cr: &Workflow, facts: &Facts, env: &Env, last: Option<&Specs>) -> Specs {
+        Specs::of(cr, facts, &env.offer, last)
     }
 
     fn plan(cr: &Workflow, specs: &Specs, facts: &Facts, env: &Env, now: Time) -> Plan<WorkflowStatus> {
@@ -154,7 +158,7 @@ fn start(
             fan_out::unfold(fan, status, intent.item)
         }
     };
-    let rendered = build::render(step, &values).ok()?;
+    let rendered = build::render(run, step, &values).ok()?;
     let attempt = build::Attempt { run, step, status: &one, intent, item: values.item.as_ref() };
     let pod = build::pod(&owner, attempt, rendered, env);
     let placeholder = build::placeholder(&owner, intent, values.item.as_ref().map(|i| i.index), env);

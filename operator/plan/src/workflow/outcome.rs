@@ -1,8 +1,12 @@
 //! How an attempt ended: what its pod's last state means.
 
-use super::validate::{RetryPolicy, ValidStep};
+use super::{
+    artifacts,
+    valid::{RetryPolicy, ValidStep},
+};
 use crate::facts::{ContainerFact, PodFact, PodPhase};
 use hearth_crds::{
+    artifacts::StoredArtifact,
     condition::Reason,
     json::{Json, type_name},
     time::Time,
@@ -19,10 +23,19 @@ pub const FREE_INFRASTRUCTURE: u32 = 5;
 /// The end of an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// It did what it should; its outputs.
-    Succeeded(BTreeMap<String, Json>),
+    /// It did what it should; what it wrote.
+    Succeeded(Written),
     /// It did not.
     Failed(Failed),
+}
+
+/// What an attempt wrote.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Written {
+    /// Its outputs.
+    pub outputs: BTreeMap<String, Json>,
+    /// Its artifacts.
+    pub artifacts: BTreeMap<String, StoredArtifact>,
 }
 
 /// A failed attempt.
@@ -38,7 +51,7 @@ pub struct Failed {
     pub message: String,
 }
 
-fn failed(class: FailureClass, reason: Reason, message: impl Into<String>) -> Failed {
+pub(super) fn failed(class: FailureClass, reason: Reason, message: impl Into<String>) -> Failed {
     Failed { class, reason, exit_code: None, message: message.into() }
 }
 
@@ -46,11 +59,9 @@ fn failed(class: FailureClass, reason: Reason, message: impl Into<String>) -> Fa
 #[must_use]
 pub fn conclude(pod: &PodFact, step: &ValidStep, stop: Option<Reason>) -> Outcome {
     match pod.phase {
-        PodPhase::Succeeded => match outputs(termination_message(pod), step) {
-            Ok(outputs) => Outcome::Succeeded(outputs),
-            Err((reason, message)) => {
-                Outcome::Failed(Failed { exit_code: Some(0), ..failed(FailureClass::UserError, reason, message) })
-            }
+        PodPhase::Succeeded => match written(termination_message(pod), step) {
+            Ok(written) => Outcome::Succeeded(written),
+            Err(why) => Outcome::Failed(Failed { exit_code: Some(0), ..why }),
         },
         PodPhase::Failed | PodPhase::Pending | PodPhase::Running | PodPhase::Unknown => {
             Outcome::Failed(classify(pod, step, stop))
@@ -167,8 +178,20 @@ fn own_limit(message: &str) -> bool {
     .any(|m| message.contains(m))
 }
 
+/// Exit code of a program that asks to be tried again.
+const AGAIN: i32 = 75;
+
+/// The command never ran: what it was to read could not be fetched.
+fn unfetched(code: i32, pod: &PodFact) -> Failed {
+    let class = if code == AGAIN { FailureClass::Infrastructure } else { FailureClass::UserError };
+    let message = format!("the input artifacts could not be fetched: {}", last_lines(termination_message(pod)));
+    failed(class, Reason::ArtifactMissing, message)
+}
+
 fn by_exit(code: i32, word: &str, pod: &PodFact, step: &ValidStep) -> Failed {
     match word {
+        "OOMKilled" | "StartError" | "ContainerCannotRun" if pod.fetching => return unfetched(AGAIN, pod),
+        _ if pod.fetching => return unfetched(code, pod),
         "OOMKilled" => {
             return failed(
                 FailureClass::Application,
@@ -189,7 +212,7 @@ fn by_exit(code: i32, word: &str, pod: &PodFact, step: &ValidStep) -> Failed {
         _ => {}
     }
     let class =
-        if (64..=78).contains(&code) && code != 75 { FailureClass::UserError } else { FailureClass::Application };
+        if (64..=78).contains(&code) && code != AGAIN { FailureClass::UserError } else { FailureClass::Application };
     let tail = last_lines(termination_message(pod));
     let advice = if class == FailureClass::UserError {
         "exit codes 64 to 78 (but 75) mean bad input and are not tried again"
@@ -214,6 +237,12 @@ fn last_lines(text: &str) -> String {
     let flat = text.split('\n').map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" | ");
     let skip = flat.chars().count().saturating_sub(400);
     flat.chars().skip(skip).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+fn written(message: &str, step: &ValidStep) -> Result<Written, Failed> {
+    let (text, artifacts) = artifacts::told(message, step)?;
+    let outputs = outputs(&text, step).map_err(|(reason, why)| failed(FailureClass::UserError, reason, why))?;
+    Ok(Written { outputs, artifacts })
 }
 
 fn outputs(message: &str, step: &ValidStep) -> Result<BTreeMap<String, Json>, (Reason, String)> {

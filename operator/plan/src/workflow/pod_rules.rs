@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 const RESERVED: [&str; 3] = ["hearth.dev", "batch.kubernetes.io", "kueue.x-k8s.io"];
 const OWN_LABEL: &str = "app.kubernetes.io/managed-by";
-const OWN_VOLUMES: [&str; 4] = ["hearth", "work", "tmp", "shm"];
+const OWN_VOLUMES: [&str; 8] =
+    ["hearth", "work", "tmp", "shm", "hearth-in", "hearth-out", "hearth-bin", "hearth-recorder"];
 
 /// The first rule that is broken: the field below `pod`, and what to do.
 pub(super) fn check(pod: &PodSubset) -> Result<(), (String, String)> {

@@ -25,7 +25,8 @@ pub struct Requests {
 pub fn requests(spec: &Value) -> BTreeMap<String, Requests> {
     let Ok(spec) = WorkflowSpec::deserialize(spec) else { return BTreeMap::new() };
     let of = |pod: Option<&PodSubset>| of_pod(&pod_rules::merge(spec.pod.as_ref(), pod));
-    spec.steps.iter().map(|s| (s.name.clone(), of(s.pod.as_ref()))).collect()
+    let steps = spec.steps.iter().chain(spec.on_exit.as_deref());
+    steps.map(|s| (s.name.clone(), of(s.pod.as_ref()))).collect()
 }
 
 /// Where there is no request, the limit is one: so Kubernetes has it.
@@ -106,6 +107,7 @@ mod tests {
                 {"name": "gpu", "pod": {"gpu": {"count": 2}}},
                 {"name": "none", "pod": {"resources": {}, "gpu": {"count": 0}}},
             ],
+            "onExit": {"name": "tell"},
         });
         let found = requests(&spec);
         let of = |name: &str| found[name];
@@ -113,6 +115,7 @@ mod tests {
         assert_eq!(of("own"), Requests { cpu: 0.0, memory: 0.0, gpus: 4.0 });
         assert_eq!(of("gpu"), Requests { gpus: 2.0, ..of("plain") });
         assert_eq!(of("none"), Requests::default());
+        assert_eq!(of("tell"), of("plain"), "the step on exit uses something too");
         assert!(requests(&json!({"steps": "odd"})).is_empty());
     }
 }

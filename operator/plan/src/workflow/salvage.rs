@@ -1,6 +1,6 @@
 //! Objects that cannot be handled: what can still be said and stored of them.
 
-use super::{digest, history::Source, specs::Spec, validate::Invalid};
+use super::{digest, history::Source, specs::Spec, valid::Invalid};
 use crate::{
     facts::Facts,
     kind::Env,
@@ -64,7 +64,14 @@ fn from_status(raw: &Value, env: &Env) -> Option<Vec<Record>> {
     let cr = Workflow { metadata, ..Workflow::default() };
     let written = raw.get("spec").cloned().unwrap_or(Value::Null);
     let unread = Invalid { field: "spec".into(), message: UNREADABLE.into() };
-    let spec = Spec { digest: String::new(), revision: String::new(), written, checked: Err(unread), waits: false };
+    let spec = Spec {
+        digest: String::new(),
+        revision: String::new(),
+        written,
+        runtimes: BTreeMap::new(),
+        checked: Err(unread),
+        waits: false,
+    };
     let source = Source { cr: &cr, spec: Some(&spec), facts: &Facts::default(), env };
     source.batch(None, &status).map(|batch| batch.records)
 }

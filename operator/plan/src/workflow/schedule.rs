@@ -7,7 +7,8 @@
 use super::{
     digest,
     lifecycle::Work,
-    validate::{Invalid, duration, invalid},
+    valid::{Invalid, invalid},
+    validate::duration,
 };
 use croner::{
     Cron,

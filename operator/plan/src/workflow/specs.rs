@@ -4,12 +4,16 @@ use super::{
     build::Owner,
     digest,
     template::{self, Unresolved},
-    validate::{Invalid, Valid, validate},
+    valid::{Invalid, Valid},
+    validate::validate,
 };
-use crate::facts::Facts;
+use crate::{
+    facts::Facts,
+    offer::{Offer, Runtime},
+};
 use hearth_crds::workflow::{Run, Workflow, WorkflowSpec};
-use serde_json::Value;
-use std::sync::Arc;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The specs of one object, checked. Specs that stay the same are checked once.
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ pub struct Spec {
     pub revision: String,
     /// The run-affecting fields of what is run.
     pub written: Value,
+    /// The entries of the catalog that it uses: pinned with it, so that a new catalog changes no run that is under way.
+    pub runtimes: BTreeMap<String, Runtime>,
     /// What can run, or what is wrong.
     pub checked: Result<Valid, Invalid>,
     /// It is not wrong, but its template is not there yet.
@@ -38,7 +44,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    fn of(cr: &Workflow, facts: &Facts) -> Self {
+    fn of(cr: &Workflow, facts: &Facts, offer: &Offer) -> Self {
         let owner = Owner::of(cr);
         let own = digest::run_affecting(&cr.spec);
         let own_digest = digest::digest_of(&own);
@@ -46,16 +52,18 @@ impl Spec {
         match template::effective(&owner.name, &cr.spec, |t| facts.templates.get(t).cloned()) {
             Ok(effective) => {
                 let written = if cr.spec.from.is_some() { digest::run_affecting(&effective) } else { own };
-                let revision = name(&digest::digest_of(&written));
-                let checked = validate(&effective).map_err(|e| template::named(&cr.spec, e));
-                Self { digest: own_digest, revision, written, checked, waits: false }
+                let runtimes = used(&effective, offer);
+                let revision = name(&pinned_digest(&written, &runtimes));
+                let checked = validate(&effective, offer).map_err(|e| template::named(&cr.spec, e));
+                Self { digest: own_digest, revision, written, runtimes, checked, waits: false }
             }
             Err(unresolved) => {
                 let (why, waits) = match unresolved {
                     Unresolved::Missing(why) => (why, true),
                     Unresolved::Wrong(why) => (why, false),
                 };
-                Self { revision: name(&own_digest), digest: own_digest, written: own, checked: Err(why), waits }
+                let revision = name(&own_digest);
+                Self { revision, digest: own_digest, written: own, runtimes: BTreeMap::new(), checked: Err(why), waits }
             }
         }
     }
@@ -64,17 +72,17 @@ impl Spec {
 impl Specs {
     /// Checks the specs of `cr`. Those that `last` holds already are taken over.
     #[must_use]
-    pub fn of(cr: &Workflow, facts: &Facts, last: Option<&Self>) -> Self {
+    pub fn of(cr: &Workflow, facts: &Facts, offer: &Offer, last: Option<&Self>) -> Self {
         let generation = cr.metadata.generation;
         let from = cr.spec.from.as_ref().and_then(|from| facts.templates.get(&from.workflow));
         let template = from.map(|t| (t.uid.clone(), t.generation));
         let current = last
             .filter(|l| generation.is_some() && l.generation == generation && l.template == template)
-            .map_or_else(|| Arc::new(Spec::of(cr, facts)), |l| Arc::clone(&l.current));
+            .map_or_else(|| Arc::new(Spec::of(cr, facts, offer)), |l| Arc::clone(&l.current));
         let run = cr.status.as_ref().and_then(|s| s.run.as_ref()).filter(|r| r.revision != current.revision);
         let pinned = run.and_then(|run| {
             let known = last.and_then(|l| l.pinned.clone()).filter(|p| p.revision == run.revision);
-            known.or_else(|| from_revision(run, facts).map(Arc::new))
+            known.or_else(|| from_revision(run, facts, offer).map(Arc::new))
         });
         Self { generation, template, current, pinned }
     }
@@ -94,14 +102,32 @@ impl Specs {
 }
 
 /// The digest is the one that the run was started with, whatever this version would make of the spec.
-fn from_revision(run: &Run, facts: &Facts) -> Option<Spec> {
-    let written = facts.revisions.get(&run.revision)?.data.get("spec")?;
+fn from_revision(run: &Run, facts: &Facts, offer: &Offer) -> Option<Spec> {
+    let data = &facts.revisions.get(&run.revision)?.data;
+    let written = data.get("spec")?;
     let spec: WorkflowSpec = serde_json::from_value(written.clone()).ok()?;
+    let runtimes = data.get("runtimes").cloned().unwrap_or_else(|| json!({}));
+    let pinned = Offer { runtimes: serde_json::from_value(runtimes).ok()?, artifacts: offer.artifacts.clone() };
     Some(Spec {
         digest: run.digest.clone(),
         revision: run.revision.clone(),
         written: written.clone(),
-        checked: validate(&spec),
+        checked: validate(&spec, &pinned),
+        runtimes: pinned.runtimes,
         waits: false,
     })
+}
+
+/// The entries of the catalog that a spec names.
+fn used(spec: &WorkflowSpec, offer: &Offer) -> BTreeMap<String, Runtime> {
+    let names = spec.steps.iter().chain(spec.on_exit.as_deref()).filter_map(|s| s.runtime.as_ref());
+    names.filter_map(|name| Some((name.clone(), offer.runtimes.get(name)?.clone()))).collect()
+}
+
+/// The digest of what a revision pins.
+fn pinned_digest(written: &Value, runtimes: &BTreeMap<String, Runtime>) -> String {
+    if runtimes.is_empty() {
+        return digest::digest_of(written);
+    }
+    digest::digest_of(&json!({"spec": written, "runtimes": runtimes}))
 }

@@ -1,10 +1,10 @@
 //! Which steps may start, and which never will.
 
 use super::{
-    build,
+    build::{self, Unready},
     fan_out::open_attempts,
     machine::{Pass, explain, finish, never_started, values, values_for},
-    validate::ValidStep,
+    valid::ValidStep,
 };
 use crate::kind::Intent;
 use hearth_crds::{
@@ -85,16 +85,12 @@ impl Pass<'_> {
     /// Writes the intent of the next attempt of a step. Whether it starts.
     pub(super) fn begin(&mut self, run: &mut Run, listed: Option<usize>, step: &ValidStep) -> bool {
         let values = values_for(run, self.spec, step);
-        if let Err(e) = build::render(step, &values) {
-            let mut status = never_started(&step.name, StepPhase::Failed, Reason::ExpressionFailed, self.now);
+        if let Err(Unready { reason, message }) = build::render(run, step, &values) {
             match listed.and_then(|i| run.steps.get_mut(i)) {
-                Some(old) => finish(old, StepPhase::Failed, Some(Reason::ExpressionFailed), self.now),
-                None => {
-                    status.finished_at = Some(self.now);
-                    run.steps.push(status);
-                }
+                Some(old) => finish(old, StepPhase::Failed, Some(reason), self.now),
+                None => run.steps.push(never_started(&step.name, StepPhase::Failed, reason, self.now)),
             }
-            explain(run, &step.name, Reason::ExpressionFailed, None, &e.to_string());
+            explain(run, &step.name, reason, None, &message);
             return false;
         }
         if listed.is_none() {
@@ -211,6 +207,6 @@ fn end_of(phase: StepPhase) -> Option<StepEnd> {
 
 /// A step that succeeded in an earlier run, as a later one takes it over.
 pub(super) fn taken_over(from: &StepStatus, now: Time) -> StepStatus {
-    let (outputs, fan_out) = (from.outputs.clone(), from.fan_out.clone());
-    StepStatus { outputs, fan_out, ..never_started(&from.name, StepPhase::Succeeded, Reason::Reused, now) }
+    let (outputs, artifacts, fan_out) = (from.outputs.clone(), from.artifacts.clone(), from.fan_out.clone());
+    StepStatus { outputs, artifacts, fan_out, ..never_started(&from.name, StepPhase::Succeeded, Reason::Reused, now) }
 }

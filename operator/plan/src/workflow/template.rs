@@ -1,6 +1,6 @@
 //! Runs of another Workflow's steps with params of one's own.
 
-use super::validate::{Invalid, invalid};
+use super::valid::{Invalid, invalid};
 use crate::facts::Template;
 use hearth_crds::{
     json::Json,

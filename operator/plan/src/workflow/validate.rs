@@ -1,17 +1,22 @@
 //! From a spec as written to a spec that can run: every name, type, duration and expression is checked once, here.
 
 use super::{
-    fan_out,
+    artifacts, fan_out,
     graph::{Before, before, names, needs, topological},
-    pod_rules,
-    schedule::{self, Schedules},
+    params::params,
+    pod_rules, schedule,
+    valid::{Invalid, ItemSource, RetryPolicy, Valid, ValidEnv, ValidStep, invalid},
+    with::With,
 };
-use crate::expr::{Checked, Env, Reference, StepType, Template, Type};
+use crate::{
+    expr::{Checked, Env, Reference, StepType, Template, Type},
+    offer::{Offer, Runtime},
+};
 use hearth_crds::{
     duration::DurationText,
-    json::{Json, ValueType, type_name},
-    pod::{EnvSource, EnvVar, PodSubset},
-    workflow::{ForEach, Logs, Param, Retry, RunPolicy, Step, StepEnd, StepEnds, WorkflowSpec},
+    json::{Json, ValueType},
+    pod::EnvVar,
+    workflow::{ForEach, Logs, Retry, Step, StepEnd, StepEnds, WorkflowSpec},
 };
 use serde_json::{Map, Value};
 use std::{
@@ -19,162 +24,16 @@ use std::{
     time::Duration,
 };
 
-/// The longest params of a run, as JSON.
-pub const MAX_PARAMS: usize = 8 * 1024;
 /// The longest spec, as JSON: it must fit in its revision.
 pub const MAX_SPEC: usize = 512 * 1024;
 const DEFAULT_PARALLELISM: usize = 64;
 const DEFAULT_PENDING: Duration = Duration::from_secs(15 * 60);
 
-/// What is wrong with a spec: the field, what was found, and the fix.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {message}")]
-pub struct Invalid {
-    /// Path of the field, for example `spec.steps[fit].needs`.
-    pub field: String,
-    /// What is wrong, and how to put it right.
-    pub message: String,
-}
-
-pub(super) fn invalid<T>(field: impl Into<String>, message: impl Into<String>) -> Result<T, Invalid> {
-    Err(Invalid { field: field.into(), message: message.into() })
-}
-
-/// A spec that can run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Valid {
-    /// Params with their values.
-    pub params: Map<String, Value>,
-    /// Params of a template that those who run it must give.
-    pub open_params: Vec<String>,
-    /// Steps so that each comes after its needs, else in the order of the spec.
-    pub steps: Vec<ValidStep>,
-    /// The most pods at one time.
-    pub parallelism: usize,
-    /// Stop at the first failed step.
-    pub fail_fast: bool,
-    /// Limit of the whole run.
-    pub timeout: Option<Duration>,
-    /// Limit of waiting for room, quota or image.
-    pub pending_timeout: Duration,
-    /// How long failed pods stay after their run.
-    pub keep_failed: Option<Duration>,
-    /// Results by name.
-    pub results: BTreeMap<String, Checked>,
-    /// The step that follows the end of all others.
-    pub on_exit: Option<ValidStep>,
-    /// When runs start by the clock.
-    pub schedules: Schedules,
-}
-
-impl Valid {
-    /// The step of that name, the one on exit included.
-    #[must_use]
-    pub fn step(&self, name: &str) -> Option<&ValidStep> {
-        self.steps.iter().chain(&self.on_exit).find(|s| s.name == name)
-    }
-
-    /// Whether the step of that name follows the end of all others.
-    #[must_use]
-    pub fn is_exit(&self, name: &str) -> bool {
-        self.on_exit.as_ref().is_some_and(|s| s.name == name)
-    }
-
-    /// How many steps there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.steps.len() + usize::from(self.on_exit.is_some())
-    }
-}
-
-/// A step that can run.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ValidStep {
-    /// Name.
-    pub name: String,
-    /// Steps that must have ended first.
-    pub needs: Vec<String>,
-    /// Ends that are asked of some of them; the others must end well.
-    pub after: BTreeMap<String, BTreeSet<StepEnd>>,
-    /// Condition.
-    pub when: Option<Checked>,
-    /// The list whose items the step runs for, one pod each.
-    pub for_each: Option<ItemSource>,
-    /// The most items at one time.
-    pub max_parallel: usize,
-    /// What a person is asked; such a step has no pod, and none of the fields that make one.
-    pub approval: Option<Checked>,
-    /// Image as written.
-    pub image: String,
-    /// Command.
-    pub command: Vec<Checked>,
-    /// Arguments.
-    pub args: Vec<Checked>,
-    /// Environment.
-    pub env: Vec<(String, ValidEnv)>,
-    /// Pod settings, the step's over the spec's.
-    pub pod: PodSubset,
-    /// When to try again.
-    pub retry: RetryPolicy,
-    /// Limit of an attempt.
-    pub timeout: Option<Duration>,
-    /// Declared outputs.
-    pub outputs: BTreeMap<String, ValueType>,
-    /// Outputs that somebody reads: these are kept in status.
-    pub kept: BTreeSet<String>,
-    /// Whether succeeded attempts keep their log too.
-    pub keep_log: bool,
-}
-
-/// Where the items of a fan-out come from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ItemSource {
-    /// The spec lists them.
-    Listed(Vec<Value>),
-    /// An expression gives them when the step starts.
-    Given(Checked),
-}
-
-/// The value of a variable.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ValidEnv {
-    /// Text, perhaps with expressions.
-    Text(Checked),
-    /// From somewhere else.
-    Source(EnvSource),
-}
-
-/// When a failed attempt is followed by another. The default is never.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RetryPolicy {
-    /// Further attempts after application failures.
-    pub limit: u32,
-    /// First pause.
-    pub base: Duration,
-    /// Growth of the pause.
-    pub factor: u32,
-    /// Longest pause.
-    pub max: Duration,
-    /// Exit codes that are tried again; empty for all.
-    pub exit_codes: BTreeSet<i32>,
-    /// Stay off nodes where attempts failed.
-    pub avoid_node: bool,
-}
-
-impl RetryPolicy {
-    /// The pause after the `failures`-th failure: `base · factor^(failures − 1)`, at most `max`.
-    #[must_use]
-    pub fn pause(&self, failures: u32) -> Duration {
-        let factor = self.factor.saturating_pow(failures.saturating_sub(1).min(32));
-        self.base.saturating_mul(factor).min(self.max)
-    }
-}
-
-/// Checks `spec` and applies the defaults that the fields' texts name.
+/// Checks `spec` against what the operator offers, and applies the defaults that the fields' texts name.
 ///
 /// # Errors
 /// The first thing that is wrong, in the order of the spec.
-pub fn validate(spec: &WorkflowSpec) -> Result<Valid, Invalid> {
+pub fn validate(spec: &WorkflowSpec, offer: &Offer) -> Result<Valid, Invalid> {
     let size = serde_json::to_vec(spec).map_or(usize::MAX, |v| v.len());
     if size > MAX_SPEC {
         return invalid(
@@ -185,16 +44,18 @@ pub fn validate(spec: &WorkflowSpec) -> Result<Valid, Invalid> {
     let (params, open_params) = params(spec)?;
     names(spec)?;
     let order = topological(&spec.steps)?;
+    let given = Given { spec, offer, params: &params };
     let before = before(&spec.steps, &order);
     let mut steps = Vec::with_capacity(order.len());
     for index in &order {
         let Some(step) = spec.steps.get(*index) else { continue };
         let at = format!("spec.steps[{}]", step.name);
-        steps.push(valid_step(spec, step, &at, before.get(step.name.as_str()))?);
+        steps.push(valid_step(given, step, &at, before.get(step.name.as_str()))?);
     }
-    let on_exit = spec.on_exit.as_ref().map(|exit| valid_exit(spec, exit)).transpose()?;
+    let on_exit = spec.on_exit.as_ref().map(|exit| valid_exit(given, exit)).transpose()?;
     let results = results(spec, &before)?;
     keep_outputs(&mut steps, on_exit.as_ref(), &results);
+    artifacts::keep(&mut steps, on_exit.as_ref());
     Ok(Valid {
         params,
         open_params,
@@ -216,66 +77,6 @@ pub(super) fn duration(field: &str, text: Option<&DurationText>) -> Result<Optio
         Ok(d) => Ok(d),
         Err(e) => invalid(field, e.to_string()),
     }
-}
-
-/// The values of the params, and the names of those that a template leaves open.
-fn params(spec: &WorkflowSpec) -> Result<(Map<String, Value>, Vec<String>), Invalid> {
-    let (mut values, mut open) = (Map::new(), Vec::new());
-    for param in &spec.params {
-        let field = format!("spec.params[{}]", param.name);
-        if param.default.is_none() && schedule::policy(spec) == RunPolicy::Manual {
-            open.push(param.name.clone());
-            continue;
-        }
-        let Some(Json(value)) = &param.default else {
-            return invalid(
-                format!("{field}.default"),
-                format!("param {} has no value: give it a default", param.name),
-            );
-        };
-        let wanted = param.type_.unwrap_or(ValueType::String);
-        if !wanted.admits(value) {
-            let found = type_name(value);
-            return invalid(
-                format!("{field}.default"),
-                format!("is {found}, but the declared type is {wanted}: change the value, or set type: {found}"),
-            );
-        }
-        in_range(&field, param, value)?;
-        if values.insert(param.name.clone(), value.clone()).is_some() {
-            return invalid(field, "this name is declared twice: rename one of them");
-        }
-    }
-    let size = serde_json::to_vec(&values).map_or(usize::MAX, |v| v.len());
-    if size > MAX_PARAMS {
-        return invalid(
-            "spec.params",
-            format!("are {size} bytes of JSON, at most {MAX_PARAMS} are allowed: put data into a volume or an image"),
-        );
-    }
-    Ok((values, open))
-}
-
-fn in_range(field: &str, param: &Param, value: &Value) -> Result<(), Invalid> {
-    let bounded = param.minimum.is_some() || param.maximum.is_some();
-    let numeric = matches!(param.type_, Some(ValueType::Integer | ValueType::Number));
-    if bounded && !numeric {
-        return invalid(field, "minimum and maximum need type: integer or type: number");
-    }
-    let Some(number) = value.as_f64() else { return Ok(()) };
-    if let Some(minimum) = param.minimum.filter(|m| number < *m) {
-        return invalid(
-            format!("{field}.default"),
-            format!("is {value}, below the minimum {minimum}: use a value from {minimum} up"),
-        );
-    }
-    if let Some(maximum) = param.maximum.filter(|m| number > *m) {
-        return invalid(
-            format!("{field}.default"),
-            format!("is {value}, above the maximum {maximum}: use a value up to {maximum}"),
-        );
-    }
-    Ok(())
 }
 
 fn expr_type(of: ValueType) -> Type {
@@ -328,17 +129,25 @@ fn expr_env(spec: &WorkflowSpec, ended: impl Fn(&str) -> Ended) -> Env {
     env
 }
 
-fn valid_step(spec: &WorkflowSpec, step: &Step, at: &str, before: Option<&Before<'_>>) -> Result<ValidStep, Invalid> {
-    let env = expr_env(spec, |name| match before {
+/// What all steps are checked against.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    spec: &'a WorkflowSpec,
+    offer: &'a Offer,
+    params: &'a Map<String, Value>,
+}
+
+fn valid_step(given: Given<'_>, step: &Step, at: &str, before: Option<&Before<'_>>) -> Result<ValidStep, Invalid> {
+    let env = expr_env(given.spec, |name| match before {
         Some(b) if b.well.contains(name) => Ended::Well,
         Some(b) if b.ended.contains(name) => Ended::Somehow,
         Some(_) | None => Ended::Open,
     });
-    checked_step(spec, step, at, &env)
+    checked_step(given, step, at, &env, &artifacts::ended(before))
 }
 
 /// The step on exit: all others have ended somehow, and `run.phase` is known.
-fn valid_exit(spec: &WorkflowSpec, exit: &Step) -> Result<ValidStep, Invalid> {
+fn valid_exit(given: Given<'_>, exit: &Step) -> Result<ValidStep, Invalid> {
     let no_meaning =
         [("needs", !exit.needs.is_empty()), ("after", !exit.after.is_empty()), ("approval", exit.approval.is_some())];
     if let Some((field, _)) = no_meaning.into_iter().find(|(_, set)| *set) {
@@ -347,11 +156,19 @@ fn valid_exit(spec: &WorkflowSpec, exit: &Step) -> Result<ValidStep, Invalid> {
             "has no meaning there: the step runs once, when all others are over; remove the field",
         );
     }
-    checked_step(spec, exit, "spec.onExit", &expr_env(spec, |_| Ended::Somehow).run_phase())
+    let env = expr_env(given.spec, |_| Ended::Somehow).run_phase();
+    checked_step(given, exit, "spec.onExit", &env, &|_| true)
 }
 
-fn checked_step(spec: &WorkflowSpec, step: &Step, at: &str, env: &Env) -> Result<ValidStep, Invalid> {
-    let at = |field: &str| format!("{at}.{field}");
+fn checked_step(
+    given: Given<'_>,
+    step: &Step,
+    path: &str,
+    env: &Env,
+    ended: &dyn Fn(&str) -> bool,
+) -> Result<ValidStep, Invalid> {
+    let spec = given.spec;
+    let at = |field: &str| format!("{path}.{field}");
     let after = after(spec, step)?;
     let outer = env;
     let (for_each, with_item) = match &step.for_each {
@@ -376,25 +193,15 @@ fn checked_step(spec: &WorkflowSpec, step: &Step, at: &str, env: &Env) -> Result
             ..ValidStep::default()
         });
     }
-    let Some(image) = step.image.as_ref().or(spec.image.as_ref()) else {
-        return invalid(at("image"), "there is no image: set it here, or spec.image for all steps");
-    };
-    if image.trim().is_empty() || image.chars().any(char::is_whitespace) {
-        return invalid(
-            at("image"),
-            format!("`{image}` is not an image: write registry/name:tag or registry/name@sha256:…"),
-        );
-    }
-    let pod = pod_rules::merge(spec.pod.as_ref(), step.pod.as_ref());
+    let program = program(given, step, path, env)?;
+    let base = program.runtime.map(Runtime::pod);
+    let pod = pod_rules::merge(base.as_ref(), Some(&pod_rules::merge(spec.pod.as_ref(), step.pod.as_ref())));
     pod_rules::check(&pod).map_err(|(field, message)| Invalid { field: at(&format!("pod.{field}")), message })?;
-    let mut outputs = BTreeMap::new();
-    for output in &step.outputs {
-        if outputs.insert(output.name.clone(), output.type_.unwrap_or(ValueType::String)).is_some() {
-            return invalid(
-                at(&format!("outputs[{}]", output.name)),
-                "this name is declared twice: rename one of them",
-            );
-        }
+    let artifacts = artifacts::check(spec, step, path, ended)?;
+    served(given.offer, &artifacts, &program, path)?;
+    let outputs = outputs(step, path)?;
+    if let Some((name, runtime)) = step.runtime.as_ref().zip(program.runtime) {
+        can_write(name, runtime, &outputs, &artifacts, path)?;
     }
     Ok(ValidStep {
         name: step.name.clone(),
@@ -408,17 +215,148 @@ fn checked_step(spec: &WorkflowSpec, step: &Step, at: &str, env: &Env) -> Result
             .and_then(|f| f.max_parallel)
             .map_or(fan_out::MAX_OPEN, |n| (n as usize).min(fan_out::MAX_OPEN)),
         approval: None,
-        image: image.clone(),
-        command: texts(&at("command"), &step.command, env)?,
-        args: texts(&at("args"), &step.args, env)?,
+        image: program.image,
+        command: program.command,
+        args: program.args,
+        with: program.with,
         env: env_vars(&at("env"), &spec.env, &step.env, env)?,
         pod,
         retry: retry(&at("retry"), step.retry.as_ref())?,
         timeout: duration(&at("timeout"), step.timeout.as_ref())?,
         outputs,
+        artifacts,
         kept: BTreeSet::new(),
         keep_log: matches!(step.logs, Some(Logs::Keep)),
     })
+}
+
+/// What a step runs.
+struct Program<'a> {
+    image: String,
+    command: Vec<Checked>,
+    args: Vec<Checked>,
+    with: Option<With>,
+    runtime: Option<&'a Runtime>,
+}
+
+fn program<'a>(given: Given<'a>, step: &Step, path: &str, env: &Env) -> Result<Program<'a>, Invalid> {
+    let at = |field: &str| format!("{path}.{field}");
+    if let Some(name) = &step.runtime {
+        return of_catalog(given, step, name, path, env);
+    }
+    if !step.with.is_empty() {
+        return invalid(at("with"), "needs a runtime that reads it: set runtime, or pass args and env");
+    }
+    let Some(image) = step.image.as_ref().or(given.spec.image.as_ref()) else {
+        return invalid(at("image"), "there is no image: set it here, or spec.image for all steps, or name a runtime");
+    };
+    if image.trim().is_empty() || image.chars().any(char::is_whitespace) {
+        return invalid(
+            at("image"),
+            format!("`{image}` is not an image: write registry/name:tag or registry/name@sha256:…"),
+        );
+    }
+    Ok(Program {
+        image: image.clone(),
+        command: texts(&at("command"), &step.command, env)?,
+        args: texts(&at("args"), &step.args, env)?,
+        with: None,
+        runtime: None,
+    })
+}
+
+fn of_catalog<'a>(given: Given<'a>, step: &Step, name: &str, path: &str, env: &Env) -> Result<Program<'a>, Invalid> {
+    let at = |field: &str| format!("{path}.{field}");
+    let own = [("image", step.image.is_some()), ("command", !step.command.is_empty()), ("args", !step.args.is_empty())];
+    if let Some((field, _)) = own.into_iter().find(|(_, set)| *set) {
+        return invalid(at(field), format!("comes from runtime {name}: remove it, or remove runtime"));
+    }
+    let Some(runtime) = given.offer.runtimes.get(name) else {
+        let known = given.offer.runtimes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { "is empty".to_owned() } else { format!("has {known}") };
+        return invalid(at("runtime"), format!("there is no runtime {name}: the operator's catalog {known}"));
+    };
+    // What an administrator wrote is not read for expressions.
+    let plain = |list: &[String]| list.iter().map(|text| text.replace("${", "$${")).collect::<Vec<_>>();
+    Ok(Program {
+        image: runtime.image.clone(),
+        command: texts(&at("runtime"), &plain(&runtime.command), env)?,
+        args: texts(&at("runtime"), &plain(&runtime.args), env)?,
+        with: Some(With::check(&at("with"), &step.with, runtime.schema.as_ref(), given.params, env)?),
+        runtime: Some(runtime),
+    })
+}
+
+/// Whether the operator and the image can do what the step wants of artifacts.
+fn served(
+    offer: &Offer,
+    artifacts: &artifacts::ArtifactRules,
+    program: &Program<'_>,
+    path: &str,
+) -> Result<(), Invalid> {
+    if artifacts.is_empty() {
+        return Ok(());
+    }
+    if offer.artifacts.is_none() {
+        return invalid(
+            format!("{path}.artifacts"),
+            "this operator has no artifact store: set artifacts.store in the values of its chart",
+        );
+    }
+    if !artifacts.outputs.is_empty() && program.command.is_empty() {
+        return invalid(
+            format!("{path}.command"),
+            "artifacts.out needs it, since the entrypoint of an image is not known outside of it: name the program",
+        );
+    }
+    Ok(())
+}
+
+/// Whether the runtime writes what the step wants of it.
+fn can_write(
+    name: &str,
+    runtime: &Runtime,
+    outputs: &BTreeMap<String, ValueType>,
+    artifacts: &artifacts::ArtifactRules,
+    path: &str,
+) -> Result<(), Invalid> {
+    if let Some(known) = &runtime.outputs {
+        for (output, of) in outputs {
+            let field = || format!("{path}.outputs[{output}]");
+            match known.get(output) {
+                Some(written) if written == of => {}
+                Some(written) => {
+                    return invalid(field(), format!("runtime {name} writes it as {written}: set type: {written}"));
+                }
+                None => {
+                    let all = known.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                    return invalid(field(), format!("runtime {name} has no such output, it has {all}"));
+                }
+            }
+        }
+    }
+    if let Some(known) = &runtime.artifacts
+        && let Some(artifact) = artifacts.outputs.iter().find(|a| !known.contains(&a.name))
+    {
+        return invalid(
+            format!("{path}.artifacts.out[{}]", artifact.name),
+            format!("runtime {name} has no such artifact, it has {}", known.join(", ")),
+        );
+    }
+    Ok(())
+}
+
+fn outputs(step: &Step, path: &str) -> Result<BTreeMap<String, ValueType>, Invalid> {
+    let mut outputs = BTreeMap::new();
+    for output in &step.outputs {
+        if outputs.insert(output.name.clone(), output.type_.unwrap_or(ValueType::String)).is_some() {
+            return invalid(
+                format!("{path}.outputs[{}]", output.name),
+                "this name is declared twice: rename one of them",
+            );
+        }
+    }
+    Ok(outputs)
 }
 
 /// The list of a fan-out, and the type of its items.
@@ -472,9 +410,12 @@ fn type_of(value: &Value) -> Type {
 fn field_of_a_pod(step: &Step) -> Option<&'static str> {
     let set = [
         ("forEach", step.for_each.is_some()),
+        ("runtime", step.runtime.is_some()),
+        ("with", !step.with.is_empty()),
         ("image", step.image.is_some()),
         ("command", !step.command.is_empty()),
         ("args", !step.args.is_empty()),
+        ("artifacts", step.artifacts.is_some()),
         ("env", !step.env.is_empty()),
         ("pod", step.pod.is_some()),
         ("retry", step.retry.is_some()),
@@ -502,7 +443,7 @@ fn after(spec: &WorkflowSpec, step: &Step) -> Result<BTreeMap<String, BTreeSet<S
     Ok(after)
 }
 
-fn check(
+pub(super) fn check(
     field: &str,
     text: &str,
     how: impl Fn(&Template) -> Result<Checked, crate::expr::ExprError>,
@@ -587,20 +528,5 @@ fn keep_outputs(steps: &mut [ValidStep], on_exit: Option<&ValidStep>, results: &
         } else {
             read.remove(&step.name).unwrap_or_default()
         };
-    }
-}
-
-impl ValidStep {
-    /// Every expression of the step.
-    pub fn expressions(&self) -> impl Iterator<Item = &Checked> {
-        let env = self.env.iter().filter_map(|(_, value)| match value {
-            ValidEnv::Text(text) => Some(text),
-            ValidEnv::Source(_) => None,
-        });
-        let list = match &self.for_each {
-            Some(ItemSource::Given(expression)) => Some(expression),
-            Some(ItemSource::Listed(_)) | None => None,
-        };
-        self.when.iter().chain(list).chain(&self.approval).chain(&self.command).chain(&self.args).chain(env)
     }
 }

@@ -1,7 +1,7 @@
 //! What tests of the Workflow kind start from.
 
 use hearth_plan::kind::{Env, OnDelete};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Id of a run.
 pub const RUN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -15,5 +15,6 @@ pub fn env() -> Env {
         fence_age: Duration::from_secs(25),
         store_name: "postgres".into(),
         on_delete: OnDelete::Hold,
+        offer: Arc::default(),
     }
 }

@@ -19,6 +19,22 @@ const ACCEPTED: &[(&str, &str)] = &[
         "persistence: {size: 20Gi, storageClass: fast, accessModes: [ReadWriteOncePod], keep: false}",
         "storageClassName: fast",
     ),
+    ("{}", "--artifacts-folder=/var/lib/hearth/artifacts"),
+    ("{}", "hearth.dev/hearth-step:"),
+    ("{}", "name: hearth-data"),
+    ("artifacts: {s3: {bucket: b, existingSecret: keys}}", "--artifacts-s3-bucket=b"),
+    ("artifacts: {s3: {bucket: b, existingSecret: keys, caConfigMap: ca}}", "AWS_SECRET_ACCESS_KEY"),
+    (
+        "{mode: ha, replicas: 2, database: {existingSecret: db}, artifacts: {s3: {bucket: b, endpoint: 'https://s3:9000'}}}",
+        "name: recorder, port: 8444",
+    ),
+    ("{runtimes: {registry: example.org/h, tag: v1}}", "example.org/h/features:v1"),
+    ("{image: {repository: example.org/x/hearth, tag: v2}}", "example.org/x/dataset:v2"),
+    (
+        "runtimes: {digests: {features: 'sha256:0123456789012345678901234567890123456789012345678901234567890123'}}",
+        "hearth.dev/features@sha256:0123",
+    ),
+    ("runtimes: {catalog: {mine: {image: example.org/mine}}}", "example.org/mine"),
     ("persistence: {existingClaim: mine}", "persistentVolumeClaim: {claimName: mine}"),
     ("database: {existingSecret: db}", "HEARTH_DATABASE_URL"),
     ("{mode: ha, replicas: 2, database: {existingSecret: db}}", "kind: PodDisruptionBudget"),
@@ -84,6 +100,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("persistence: {size: large}", "size"),
     ("persistence: {accessModes: [ReadWriteMany]}", "accessModes"),
     ("persistence: {storage: 8Gi}", "storage"),
+    ("artifacts: {store: S3}", "store"),
+    ("artifacts: {s3: {endpoint: 's3:9000'}}", "endpoint"),
+    ("runtimes: {digests: {features: latest}}", "features"),
+    ("runtimes: {catalog: {Mine: {image: i}}}", "Mine"),
+    ("runtimes: {catalog: {mine: {imgae: i}}}", "imgae"),
     ("{database: {existingSecret: db}, replicas: 3}", "replicas"),
     ("{database: {existingSecret: db, url: 'postgres://x'}}", "url"),
     ("{database: {existingSecret: db}, image: {name: x}}", "name"),
@@ -130,7 +151,7 @@ pub fn check() -> Result<()> {
 
 /// What a mode must not have: objects and flags of the other one.
 fn modes(folder: &Path) -> Result<()> {
-    let absent: [(&str, &[&str]); 3] = [
+    let absent: [(&str, &[&str]); 5] = [
         (
             "{}",
             &[
@@ -140,10 +161,15 @@ fn modes(folder: &Path) -> Result<()> {
                 "type: RollingUpdate",
             ],
         ),
-        ("database: {existingSecret: db}", &["kind: PersistentVolumeClaim", "--history-file", "fsGroup: 65532"]),
+        ("database: {existingSecret: db}", &["--history-file"]),
+        (
+            "{database: {existingSecret: db}, artifacts: {enabled: false}}",
+            &["kind: PersistentVolumeClaim", "fsGroup: 65532", "--artifacts", "8444"],
+        ),
+        ("artifacts: {s3: {bucket: b}}", &["--artifacts-folder"]),
         (
             "{mode: ha, replicas: 2, database: {existingSecret: db}}",
-            &["kind: PersistentVolumeClaim", "--history-file", "type: Recreate"],
+            &["kind: PersistentVolumeClaim", "--history-file", "type: Recreate", "8444"],
         ),
     ];
     for (values, texts) in absent {

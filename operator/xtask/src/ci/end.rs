@@ -88,9 +88,8 @@ pub fn manifest() -> Result<()> {
     target.kubectl(&["-n", namespace, "apply", "-f", "examples/hello/workflow.yaml"])?;
     target.kubectl(&["-n", namespace, "wait", "--for=condition=Complete", "hwf", "--all", "--timeout=120s"])?;
     target.kubectl(&["delete", "namespace", namespace, "--wait", "--timeout=120s"])?;
-    // The release takes over what the manifest made, and goes with its hook: no finalizer stays behind.
+    // The release takes over what the manifest made, its volume too, and goes with its hook: no finalizer stays behind.
     deploy::install(&target, &image, &[])?;
-    target.kubectl(&["-n", deploy::NAMESPACE, "delete", "pvc", "hearth-history", "--wait", "--timeout=60s"])?;
     let mut helm = target.command(tools::helm()?);
     tools::run(helm.args(["uninstall", "hearth", "--namespace", deploy::NAMESPACE, "--wait", "--timeout", "5m"]))?;
     println!("install.yaml works with SQLite, runs examples/hello, and Helm can take it over");

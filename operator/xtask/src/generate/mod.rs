@@ -6,6 +6,7 @@ mod examples;
 mod install;
 mod rbac;
 mod reference;
+mod runtimes;
 
 use crate::repo;
 use anyhow::{Context, Result, bail};
@@ -15,7 +16,8 @@ use std::{
 };
 
 /// Folders in which every file is generated: one that no generator wrote is an error.
-const OWNED_FOLDERS: &[&str] = &["manifests", "charts/hearth/templates/crds", "docs/reference"];
+const OWNED_FOLDERS: &[&str] =
+    &["manifests", "charts/hearth/templates/crds", "charts/hearth/files/runtimes", "docs/reference"];
 
 /// A file in one of these folders that a test of hearth-api writes and compares: the whole API would have to be linked
 /// in here to make it.
@@ -67,6 +69,7 @@ fn generate(root: &Path) -> Result<Files> {
     files.extend(rbac::chart_template());
     files.extend(reference::pages()?);
     files.extend(decisions::index(root)?);
+    files.extend(runtimes::catalog(root)?);
     files.extend(examples::with_schema_comments(root)?);
     let install = install::render(root, &files)?;
     files.extend(install);

@@ -1,4 +1,4 @@
-"""Turns weeks into months without a gap and says which series that is."""
+"""Turns weeks into months without a gap, and leaves them as a table."""
 
 import step
 
@@ -10,12 +10,13 @@ def main():
     parser.add_argument("--last-year", type=int, required=True)
     parser.add_argument("--min-weeks", type=int, required=True, help="measured weeks that make a month")
     parser.add_argument("--max-gap", type=int, required=True, help="longest gap that is bridged, in months")
+    parser.add_argument("--to", required=True, help="where the table is written")
     args = parser.parse_args()
     step.verify(args.sha256)
     series = step.clean(args.first_year, args.last_year, args.min_weeks, args.max_gap)
-    print(f"{series.start} to {series.end}: {len(series.values)} months, {series.filled} bridged, series {series.digest}")
+    print(f"{series.start} to {series.end}: {len(series.values)} months, {series.filled} bridged")
+    step.write(args.to, series)
     step.emit(
-        series=step.recipe(args.sha256, args.first_year, args.last_year, args.min_weeks, args.max_gap, series.digest),
         start=series.start,
         end=series.end,
         months=len(series.values),

@@ -1,4 +1,4 @@
-"""What the three fits share: arguments in, the same cleaned series, three numbers out."""
+"""What the three fits share: the cleaned series in, three numbers out."""
 
 import step
 
@@ -6,13 +6,13 @@ import step
 def run(name, fit, forecast, arguments=()):
     """`fit(series, args)` gives (trend, seasonal); `forecast(series, months, args)` the months that follow."""
     parser = step.Arguments(description=f"CO₂ fit: {name}")
-    parser.add_argument("--series", required=True, help="what clean decided: its output `series`")
+    parser.add_argument("--series", required=True, help="the table that clean left")
     parser.add_argument("--holdout", type=int, required=True, help="months")
     for flag, kind in arguments:
         parser.add_argument(flag, type=kind, required=True)
     args = parser.parse_args()
 
-    series = step.made_again(args.series)
+    series = step.table(args.series)
     months = len(series.values)
     if not 1 <= args.holdout <= months - 60:
         step.refuse(f"a hold-out of {args.holdout} months leaves too little of {months}")

@@ -1,7 +1,7 @@
 """What the steps share: reading the measurements, cleaning them, and talking to Hearth.
 
-Every step runs in a pod of its own and shares no volume with the others. So each reads the file
-again, and what an earlier step decided comes in as arguments.
+Every step runs in a pod of its own. Tables come and go as artifacts, below /hearth/in and /hearth/out; small
+results as outputs and arguments.
 """
 
 import argparse
@@ -90,12 +90,6 @@ class Series:
     def end(self):
         return label(self.first + len(self.values) - 1)
 
-    @property
-    def digest(self):
-        """Names the series by its content: a fit can tell that it sees what `clean` saw."""
-        lines = "".join(f"{label(self.first + i)} {v:.4f}\n" for i, v in enumerate(self.values))
-        return hashlib.sha256(lines.encode()).hexdigest()[:16]
-
     def calendar_month(self, index):
         return (self.first + index) % 12
 
@@ -117,24 +111,29 @@ def clean(first_year, last_year, min_weeks, max_gap):
     return Series(known[0], np.interp(months, known, means), len(months) - len(known))
 
 
-def recipe(sha256, first_year, last_year, min_weeks, max_gap, digest):
-    """One line that tells a fit how the cleaned series was made, and what must come of it."""
-    return f"{sha256}/{first_year}-{last_year}/{min_weeks}/{max_gap}/{digest}"
+def write(path, series):
+    """The series as a table: the middle of each month in years, the month, ppm with all digits."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["t", "month", "co2"])
+        for month, value in enumerate(series.values, start=series.first):
+            table.writerow([f"{(month + 0.5) / PERIOD:.6f}", label(month), repr(float(value))])
 
 
-def made_again(text):
-    """The series of a recipe; stops if it is not the one that `clean` saw."""
+def table(path):
+    """The series that `clean` wrote."""
+    months, values = [], []
     try:
-        sha256, years, min_weeks, max_gap, digest = text.split("/")
-        first_year, last_year = map(int, years.split("-"))
-        min_weeks, max_gap = int(min_weeks), int(max_gap)
-    except ValueError:
-        refuse(f"{text!r} is not a series as clean writes it")
-    verify(sha256)
-    series = clean(first_year, last_year, min_weeks, max_gap)
-    if series.digest != digest:
-        refuse(f"the cleaned series is {series.digest}, clean saw {digest}")
-    return series
+        with open(path, newline="", encoding="utf-8") as file:
+            for number, row in enumerate(csv.DictReader(file), start=2):
+                year, month = row["month"].split("-")
+                months.append(int(year) * 12 + int(month) - 1)
+                values.append(float(row["co2"]))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        refuse(f"{path} is not a series as clean writes it: {error!r}")
+    if not months or months != list(range(months[0], months[0] + len(months))):
+        refuse(f"{path} has no months, or a gap between them")
+    return Series(months[0], np.array(values), 0)
 
 
 def rmse(expected, found):

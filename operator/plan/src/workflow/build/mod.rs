@@ -1,5 +1,6 @@
 //! The objects that a run is made of: pods, the placeholders that fence their names, and revisions.
 
+mod handing;
 mod revisions;
 mod scheduling;
 mod volumes;
@@ -7,15 +8,20 @@ mod volumes;
 pub use revisions::{revision, spool};
 
 use super::{
-    digest::pod_name,
-    validate::{ValidEnv, ValidStep},
+    artifacts,
+    digest::{self, pod_name},
+    valid::{ValidEnv, ValidStep},
+    with::WithError,
 };
 use crate::{
     expr::{Checked, ExprError, Item, Values},
     kind::{Env, Intent},
 };
+use hearth_contract::spec::{Input, MAX_SPEC, Recorder, VERSION};
 use hearth_crds::{
-    API_VERSION, FENCE_GATE, annotation, label,
+    API_VERSION, FENCE_GATE, annotation,
+    condition::Reason,
+    label,
     pod::{EnvSource, PodSubset, Quantity as QuantityText},
     workflow::{Run, StepStatus, Workflow},
 };
@@ -31,11 +37,14 @@ use k8s_openapi::{
     },
 };
 use scheduling::{affinity, gpu_resource, gpus, node_selector, spread, tolerations};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Name of the step's container.
 pub const CONTAINER: &str = "step";
+/// The longest address of the Recorder.
+const LONGEST_ENDPOINT: usize = 256;
+
 /// An object's identity, as its children need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
@@ -71,19 +80,49 @@ impl Owner {
     }
 }
 
-/// The texts of a container after substitution.
+/// What a container is given, after substitution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
     command: Vec<String>,
     args: Vec<String>,
     env: Vec<EnvVar>,
+    with: Option<Value>,
+    inputs: Vec<Input>,
 }
 
-/// Substitutes every expression of the step, once.
+/// Why a step cannot begin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unready {
+    /// In one word.
+    pub reason: Reason,
+    /// In words.
+    pub message: String,
+}
+
+impl From<ExprError> for Unready {
+    fn from(error: ExprError) -> Self {
+        Self { reason: Reason::ExpressionFailed, message: error.to_string() }
+    }
+}
+
+impl From<WithError> for Unready {
+    fn from(error: WithError) -> Self {
+        match error {
+            WithError::Expression(error) => error.into(),
+            WithError::Schema(_) => Self { reason: Reason::InvalidWith, message: error.to_string() },
+        }
+    }
+}
+
+/// Substitutes every expression of the step, once, and looks up its input artifacts.
 ///
 /// # Errors
-/// An expression that fails on these values, with its text.
-pub fn render(step: &ValidStep, values: &Values) -> Result<Rendered, ExprError> {
+/// An expression fails on these values, the runtime does not take what came of `with`, an artifact is not there, or all
+/// that is too long for spec.json.
+pub fn render(run: &Run, step: &ValidStep, values: &Values) -> Result<Rendered, Unready> {
+    let missing = |message| Unready { reason: Reason::ArtifactMissing, message };
+    let inputs = artifacts::inputs(run, step).map_err(missing)?;
+    let with = step.with.as_ref().map(|with| with.render(values)).transpose()?;
     let texts = |list: &[Checked]| list.iter().map(|c| c.render_for_kubelet(values)).collect::<Result<Vec<_>, _>>();
     let mut env = Vec::with_capacity(step.env.len() + 1);
     if !step.env.iter().any(|(name, _)| name == "HOME") {
@@ -99,7 +138,24 @@ pub fn render(step: &ValidStep, values: &Values) -> Result<Rendered, ExprError> 
             }
         });
     }
-    Ok(Rendered { command: texts(&step.command)?, args: texts(&step.args)?, env })
+    let rendered = Rendered { command: texts(&step.command)?, args: texts(&step.args)?, env, with, inputs };
+    fits(run, step, &rendered, values.item.as_ref())?;
+    Ok(rendered)
+}
+
+/// Whether spec.json is not too long. Names of objects and numbers of attempts are as long as they can be.
+fn fits(run: &Run, step: &ValidStep, rendered: &Rendered, item: Option<&Item>) -> Result<(), Unready> {
+    if rendered.with.is_none() && rendered.inputs.is_empty() && step.artifacts.is_empty() {
+        return Ok(());
+    }
+    let names = Owner { namespace: "n".repeat(63), name: "n".repeat(52), uid: String::new() };
+    let recorder = "r".repeat(LONGEST_ENDPOINT);
+    let length = spec_json(&names, run, step, u32::MAX, item, rendered, Some(&recorder)).len();
+    if length <= MAX_SPEC {
+        return Ok(());
+    }
+    let message = format!("spec.json is {length} bytes long, at most {MAX_SPEC} are allowed: pass data as artifacts");
+    Err(Unready { reason: Reason::InvalidWith, message })
 }
 
 fn env_source(source: &EnvSource) -> EnvVarSource {
@@ -143,9 +199,17 @@ pub fn labels(owner: &Owner, intent: &Intent, role: &str, item: Option<u32>) -> 
 }
 
 /// What `/hearth/spec.json` holds; the form is described in runtimes/CONTRACT.md.
-fn spec_json(owner: &Owner, run: &Run, step: &ValidStep, attempt: u32, item: Option<&Item>) -> String {
+fn spec_json(
+    owner: &Owner,
+    run: &Run,
+    step: &ValidStep,
+    attempt: u32,
+    item: Option<&Item>,
+    rendered: &Rendered,
+    recorder: Option<&str>,
+) -> String {
     let mut spec = json!({
-        "version": "1",
+        "version": VERSION,
         "run": {"id": run.id, "number": run.number},
         "workflow": {"namespace": owner.namespace, "name": owner.name},
         "step": step.name,
@@ -153,9 +217,20 @@ fn spec_json(owner: &Owner, run: &Run, step: &ValidStep, attempt: u32, item: Opt
         "params": run.params,
         "outputs": step.outputs.iter().map(|(name, of)| json!({"name": name, "type": of})).collect::<Vec<_>>(),
     });
-    if let (Some(item), Some(fields)) = (item, spec.as_object_mut()) {
-        fields.insert("index".into(), json!(item.index));
-        fields.insert("item".into(), item.value.clone());
+    let Some(fields) = spec.as_object_mut() else { return String::new() };
+    let mut add = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    if let Some(item) = item {
+        add("index", json!(item.index));
+        add("item", item.value.clone());
+    }
+    if let Some(with) = &rendered.with {
+        add("with", with.clone());
+        add("seed", json!(digest::seed(&run.id, &step.name, item.map(|i| i.index))));
+    }
+    if !step.artifacts.is_empty() {
+        add("inputs", json!(rendered.inputs));
+        add("artifacts", json!(step.artifacts.outputs));
+        add("recorder", json!(recorder.map(|endpoint| Recorder { endpoint: endpoint.to_owned() })));
     }
     spec.to_string()
 }
@@ -183,7 +258,9 @@ pub fn pod(owner: &Owner, attempt: Attempt<'_>, rendered: Rendered, env: &Env) -
     let mut all_labels = step.pod.labels.clone();
     all_labels.extend(labels(owner, intent, label::ROLE_ATTEMPT, index));
     let mut annotations = step.pod.annotations.clone();
-    annotations.insert(annotation::SPEC.into(), spec_json(owner, run, step, intent.attempt, item));
+    let service = env.offer.artifacts.as_ref().filter(|_| !step.artifacts.is_empty());
+    let recorder = service.map(|s| s.recorder.as_str());
+    annotations.insert(annotation::SPEC.into(), spec_json(owner, run, step, intent.attempt, item, &rendered, recorder));
     let avoid: Vec<String> =
         if step.retry.avoid_node { status.ended.iter().filter_map(|e| e.node.clone()).collect() } else { Vec::new() };
     Pod {
@@ -194,8 +271,9 @@ pub fn pod(owner: &Owner, attempt: Attempt<'_>, rendered: Rendered, env: &Env) -
             annotations,
         ),
         spec: Some(PodSpec {
+            init_containers: service.map(|s| vec![handing::fetch(s, step)]),
             containers: vec![container(step, rendered)],
-            volumes: Some(volumes::volumes(&step.pod)),
+            volumes: Some(volumes::volumes(&step.pod, &step.artifacts)),
             restart_policy: Some("Never".into()),
             active_deadline_seconds: step
                 .timeout
@@ -297,12 +375,12 @@ fn container(step: &ValidStep, rendered: Rendered) -> Container {
     Container {
         name: CONTAINER.into(),
         image: Some(step.image.clone()),
-        command: non_empty(rendered.command),
+        command: non_empty(handing::wrapped(step, rendered.command)),
         args: non_empty(rendered.args),
         env: Some(rendered.env),
         env_from: non_empty(env_from(&step.pod)),
         resources: resources(&step.pod),
-        volume_mounts: Some(volumes::mounts(&step.pod)),
+        volume_mounts: Some(volumes::mounts(&step.pod, &step.artifacts)),
         security_context: Some(container_security()),
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         ..Container::default()

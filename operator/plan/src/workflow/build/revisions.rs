@@ -14,13 +14,11 @@ use std::collections::BTreeMap;
 #[must_use]
 pub fn revision(cr: &Workflow, spec: &Spec) -> ControllerRevision {
     let owner = Owner::of(cr);
-    controller_revision(
-        &owner,
-        spec.revision.clone(),
-        label::REVISION_SPEC,
-        None,
-        json!({"digest": spec.digest, "spec": spec.written}),
-    )
+    let mut data = json!({"digest": spec.digest, "spec": spec.written});
+    if let Some(fields) = data.as_object_mut().filter(|_| !spec.runtimes.is_empty()) {
+        fields.insert("runtimes".into(), json!(spec.runtimes));
+    }
+    controller_revision(&owner, spec.revision.clone(), label::REVISION_SPEC, None, data)
 }
 
 /// The revision that holds the final record of a run until the store takes it.

@@ -1,38 +1,74 @@
 //! Volumes and where they are mounted.
 
+use crate::workflow::artifacts::ArtifactRules;
+use hearth_contract::{
+    AUDIENCE,
+    spec::{IN, OUT},
+};
 use hearth_crds::{
-    annotation,
+    CA_CONFIG_MAP, annotation,
     pod::{Medium, PodSubset, Volume},
 };
 use k8s_openapi::{
     api::core::v1::{
         ConfigMapProjection, ConfigMapVolumeSource, DownwardAPIVolumeFile, DownwardAPIVolumeSource,
-        EmptyDirVolumeSource, EphemeralVolumeSource, ObjectFieldSelector, PersistentVolumeClaimSpec,
+        EmptyDirVolumeSource, EphemeralVolumeSource, KeyToPath, ObjectFieldSelector, PersistentVolumeClaimSpec,
         PersistentVolumeClaimTemplate, PersistentVolumeClaimVolumeSource, ProjectedVolumeSource, SecretProjection,
-        SecretVolumeSource, Volume as Built, VolumeMount, VolumeProjection, VolumeResourceRequirements,
+        SecretVolumeSource, ServiceAccountTokenProjection, Volume as Built, VolumeMount, VolumeProjection,
+        VolumeResourceRequirements,
     },
     apimachinery::pkg::api::resource::Quantity,
 };
 
 const WORK_LIMIT: &str = "10Gi";
 const TMP_LIMIT: &str = "1Gi";
+/// An artifact has 5 GiB at most, and a step may have several.
+const ARTIFACT_LIMIT: &str = "20Gi";
+const BIN_LIMIT: &str = "64Mi";
+/// The folder of the token and the certificate authority.
+const RECORDER: &str = "/hearth/recorder";
+/// The shortest life of a token that Kubernetes allows; the kubelet replaces it in time.
+const TOKEN_SECONDS: i64 = 600;
 
 fn mount(name: &str, path: &str) -> VolumeMount {
     VolumeMount { name: name.into(), mount_path: path.into(), ..VolumeMount::default() }
 }
 
-pub(super) fn mounts(pod: &PodSubset) -> Vec<VolumeMount> {
-    let mut all = vec![
-        VolumeMount {
-            sub_path: Some("spec.json".into()),
-            read_only: Some(true),
-            ..mount("hearth", "/hearth/spec.json")
-        },
-        mount("work", "/hearth/work"),
-        mount("tmp", "/tmp"),
-    ];
+/// Where the wrapper lies.
+pub(super) const BIN: &str = "/hearth/bin";
+
+fn read_only(mount: VolumeMount) -> VolumeMount {
+    VolumeMount { read_only: Some(true), ..mount }
+}
+
+fn spec_file() -> VolumeMount {
+    read_only(VolumeMount { sub_path: Some("spec.json".into()), ..mount("hearth", "/hearth/spec.json") })
+}
+
+/// What the init container sees.
+pub(super) fn fetching(artifacts: &ArtifactRules) -> Vec<VolumeMount> {
+    let mut all = vec![spec_file(), read_only(mount("hearth-recorder", RECORDER)), mount("tmp", "/tmp")];
+    if !artifacts.inputs.is_empty() {
+        all.push(mount("hearth-in", IN));
+    }
+    if !artifacts.outputs.is_empty() {
+        all.push(mount("hearth-bin", BIN));
+    }
+    all
+}
+
+pub(super) fn mounts(pod: &PodSubset, artifacts: &ArtifactRules) -> Vec<VolumeMount> {
+    let mut all = vec![spec_file(), mount("work", "/hearth/work"), mount("tmp", "/tmp")];
     if pod.shm.is_some() {
         all.push(mount("shm", "/dev/shm"));
+    }
+    if !artifacts.inputs.is_empty() {
+        all.push(read_only(mount("hearth-in", IN)));
+    }
+    if !artifacts.outputs.is_empty() {
+        all.push(mount("hearth-out", OUT));
+        all.push(read_only(mount("hearth-bin", BIN)));
+        all.push(read_only(mount("hearth-recorder", RECORDER)));
     }
     all.extend(pod.volume_mounts.iter().map(|m| VolumeMount {
         sub_path: m.sub_path.clone(),
@@ -42,7 +78,7 @@ pub(super) fn mounts(pod: &PodSubset) -> Vec<VolumeMount> {
     all
 }
 
-pub(super) fn volumes(pod: &PodSubset) -> Vec<Built> {
+pub(super) fn volumes(pod: &PodSubset, artifacts: &ArtifactRules) -> Vec<Built> {
     let spec_file = DownwardAPIVolumeFile {
         path: "spec.json".into(),
         field_ref: Some(ObjectFieldSelector {
@@ -65,8 +101,49 @@ pub(super) fn volumes(pod: &PodSubset) -> Vec<Built> {
     if let Some(size) = &pod.shm {
         all.push(Built { name: "shm".into(), empty_dir: Some(scratch(&size.0, Some("Memory"))), ..Built::default() });
     }
+    let folder = |name: &str, limit: &str| Built {
+        name: name.into(),
+        empty_dir: Some(scratch(limit, None)),
+        ..Built::default()
+    };
+    if !artifacts.inputs.is_empty() {
+        all.push(folder("hearth-in", ARTIFACT_LIMIT));
+    }
+    if !artifacts.outputs.is_empty() {
+        all.push(folder("hearth-out", ARTIFACT_LIMIT));
+        all.push(folder("hearth-bin", BIN_LIMIT));
+    }
+    if !artifacts.is_empty() {
+        all.push(recorder());
+    }
     all.extend(pod.volumes.iter().map(volume));
     all
+}
+
+/// The pod's token for the Recorder, and the certificate authority that it trusts: the operator keeps that one in the
+/// namespace. The kubelet waits with the pod until both are there.
+fn recorder() -> Built {
+    let token = ServiceAccountTokenProjection {
+        audience: Some(AUDIENCE.into()),
+        expiration_seconds: Some(TOKEN_SECONDS),
+        path: "token".into(),
+    };
+    let ca = ConfigMapProjection {
+        name: CA_CONFIG_MAP.into(),
+        items: Some(vec![KeyToPath { key: "ca.crt".into(), path: "ca.crt".into(), mode: None }]),
+        optional: None,
+    };
+    Built {
+        name: "hearth-recorder".into(),
+        projected: Some(ProjectedVolumeSource {
+            default_mode: None,
+            sources: Some(vec![
+                VolumeProjection { service_account_token: Some(token), ..VolumeProjection::default() },
+                VolumeProjection { config_map: Some(ca), ..VolumeProjection::default() },
+            ]),
+        }),
+        ..Built::default()
+    }
 }
 
 fn volume(from: &Volume) -> Built {

@@ -1,0 +1,40 @@
+use super::*;
+use crate::trust::needs_it;
+use k8s_openapi::api::core::v1::Pod;
+
+const MAPS: &str = "/api/v1/namespaces/ns/configmaps";
+const MAP: &str = "/api/v1/namespaces/ns/configmaps/hearth-ca";
+
+#[tokio::test]
+async fn a_certificate_that_somebody_changed_is_put_right_and_then_left_alone() {
+    let mut b = bench();
+    let serve = async {
+        let made = b.server.expect(Method::POST, MAPS).await.refuse(409, "AlreadyExists", "it is there");
+        assert_eq!(made["data"]["ca.crt"], "a certificate");
+        b.server.expect(Method::GET, MAP).await.answer(200, &json!({"data": {"ca.crt": "another"}}));
+        let patch = b.server.expect(Method::PATCH, MAP).await.answer(200, &json!({}));
+        assert_eq!(patch, json!({"data": {"ca.crt": "a certificate"}}), "what else is in it is not ours");
+    };
+    tokio::join!(b.shared.place_trust("ns"), serve).0.unwrap();
+    b.shared.place_trust("ns").await.unwrap();
+    b.server.is_quiet();
+}
+
+#[tokio::test]
+async fn a_refusal_is_no_success_and_is_asked_again() {
+    let mut b = bench();
+    for _ in 0..2 {
+        let serve = async { drop(b.server.expect(Method::POST, MAPS).await.refuse(403, "Forbidden", "no")) };
+        tokio::join!(b.shared.place_trust("ns"), serve).0.unwrap_err();
+    }
+}
+
+#[test]
+fn only_pods_that_mount_it_need_it() {
+    let pod = |name: &str| -> Pod {
+        let sources = json!([{"serviceAccountToken": {"path": "token"}}, {"configMap": {"name": name}}]);
+        let volumes = json!([{"name": "w", "emptyDir": {}}, {"name": "r", "projected": {"sources": sources}}]);
+        serde_json::from_value(json!({"metadata": {}, "spec": {"containers": [], "volumes": volumes}})).unwrap()
+    };
+    assert!(needs_it(&pod("hearth-ca")) && !needs_it(&pod("other")));
+}

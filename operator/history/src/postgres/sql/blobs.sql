@@ -1,0 +1,6 @@
+SELECT DISTINCT r.namespace_uid, a.value ->> 'digest' AS digest
+  FROM hearth.steps s
+  JOIN hearth.runs r ON r.id = s.run_id
+ CROSS JOIN LATERAL jsonb_each(s.artifacts) AS a
+ WHERE s.artifacts <> '{}'
+   AND a.value ->> 'digest' IS NOT NULL

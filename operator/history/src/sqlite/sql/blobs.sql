@@ -1,0 +1,6 @@
+SELECT DISTINCT r.namespace_uid, a.value ->> 'digest' AS digest
+  FROM steps s
+  JOIN runs r ON r.id = s.run_id
+  JOIN json_each(s.artifacts) AS a
+ WHERE s.artifacts <> '{}'
+   AND a.value ->> 'digest' IS NOT NULL
