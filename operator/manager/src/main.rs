@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panic"))]
 
 mod args;
+mod metrics;
 mod sweep;
 mod uninstall;
 
@@ -10,14 +11,15 @@ use anyhow::{Context, Result, ensure};
 use args::{Cli, LogFormat, OnDeletePolicy, RunArgs, Task};
 use clap::Parser;
 use futures::{FutureExt, future::BoxFuture};
-use hearth_api::{ApiConfig, ApiMetrics, Health, PartState};
+use hearth_api::{ApiConfig, Health, PartState};
 use hearth_driver::{
-    DriverMetrics, Settings, Shared,
+    Settings, Shared,
     lease::{Elector, Ended, LeaseSettings},
 };
-use hearth_history::{HistoryMetrics, Retention, Store};
+use hearth_history::{Retention, Store};
 use hearth_plan::{kind::OnDelete, workflow::WorkflowKind};
 use kube::{Client, Config};
+use metrics::Metrics;
 use prometheus_client::registry::Registry;
 use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio::{
@@ -85,9 +87,7 @@ async fn run(args: RunArgs) -> Result<()> {
     let store = store(&args)?;
     let health = Health::new();
     let mut registry = Registry::default();
-    let (driver_metrics, history_metrics) = (DriverMetrics::default(), HistoryMetrics::register(&mut registry));
-    driver_metrics.register(&mut registry);
-    let api_metrics = ApiMetrics::register(&mut registry);
+    let metrics = Metrics::register(&mut registry);
     let (stop, stopping) = watch::channel(false);
     let config = ApiConfig {
         addr: args.api_addr,
@@ -106,14 +106,14 @@ async fn run(args: RunArgs) -> Result<()> {
         client.clone(),
         store.clone(),
         health.clone(),
-        api_metrics,
+        metrics.api.clone(),
         stopped(stopping.clone()),
     ));
     // Each replica sees to the schema that it reads; they wait for each other.
     let migrations = store.spawn_migrations();
     health.set("leader", PartState::Standby);
     health.set_ready(true);
-    let lead = lead(&args, client, store, health, driver_metrics, history_metrics, stopping);
+    let lead = lead(&args, client, store, health, metrics, stopping);
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     let mut lead = std::pin::pin!(lead);
@@ -138,8 +138,7 @@ async fn lead(
     client: Client,
     store: Store,
     health: Health,
-    metrics: DriverMetrics,
-    history_metrics: HistoryMetrics,
+    metrics: Metrics,
     stop: watch::Receiver<bool>,
 ) -> Result<()> {
     let lease = LeaseSettings {
@@ -158,6 +157,7 @@ async fn lead(
     }
     tracing::info!(identity = args.identity, "leading");
     health.set("leader", PartState::Up);
+    metrics.leading.set(1);
     let (give_back, given) = oneshot::channel::<()>();
     let mut keep = tokio::spawn(elector.keep(async move { drop(given.await) }));
     let (records, batches) = mpsc::channel(hearth_history::QUEUE);
@@ -166,10 +166,10 @@ async fn lead(
     let _following = health.follow("history", up.clone());
     let settings = settings(args, &store);
     let retention = Retention(args.history_retention);
-    let mut writer = store.spawn_writer(batches, ack_sender, up_sender, history_metrics, retention);
+    let mut writer = store.spawn_writer(batches, ack_sender, up_sender, metrics.history, retention);
     let upkeep = store.spawn_upkeep(retention);
     let work = async {
-        let shared = Shared::connect(client, settings, leadership, records, up, metrics).await?;
+        let shared = Shared::connect(client, settings, leadership, records, up, metrics.driver).await?;
         let follow = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move { shared.follow(acks).await }

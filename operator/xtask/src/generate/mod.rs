@@ -17,9 +17,9 @@ use std::{
 /// Folders in which every file is generated: one that no generator wrote is an error.
 const OWNED_FOLDERS: &[&str] = &["manifests", "charts/hearth/templates/crds", "docs/reference"];
 
-/// A file in one of these folders that a test of hearth-api writes and compares: the whole API would have to be linked
-/// in here to make it.
-const WRITTEN_BY_A_TEST: &str = "docs/reference/openapi.json";
+/// Files in these folders that tests of hearth-api and hearth-manager write and compare: the whole operator would have
+/// to be linked in here to make them.
+const WRITTEN_BY_TESTS: &[&str] = &["docs/reference/openapi.json", "docs/reference/metrics.md"];
 
 /// Generated files: path from the root of the checkout, and content.
 pub type Files = BTreeMap<String, String>;
@@ -78,7 +78,7 @@ fn extra_files(root: &Path, files: &Files) -> Result<Vec<String>> {
     for folder in OWNED_FOLDERS {
         for path in list(&root.join(folder))? {
             let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-            if !files.contains_key(&name) && name != WRITTEN_BY_A_TEST {
+            if !files.contains_key(&name) && !WRITTEN_BY_TESTS.contains(&name.as_str()) {
                 extra.push(name);
             }
         }
