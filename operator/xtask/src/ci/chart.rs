@@ -68,6 +68,20 @@ const ACCEPTED: &[(&str, &str)] = &[
     ("{database: {existingSecret: db}, imagePullSecrets: [{name: pull}]}", "name: pull"),
     ("{database: {existingSecret: db}, podLabels: {app.kubernetes.io/name: other}}", "app.kubernetes.io/name: hearth"),
     ("{database: {existingSecret: db}, crds: {keep: false}}", "kind: CustomResourceDefinition"),
+    ("metrics: {serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}}}", "interval: 15s"),
+    ("metrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}}", "release: prometheus"),
+    ("metrics: {serviceMonitor: {enabled: true}}", "    - port: metrics\n"),
+    ("{}", "    - {name: metrics, port: 8080, targetPort: metrics}"),
+    (
+        "metrics: {rules: {enabled: true}}",
+        "summary: The Hearth operator keeps losing its watch of {{ $labels.resource }}.",
+    ),
+    (
+        "metrics: {rules: {enabled: true, runbooks: 'https://wiki.example/hearth'}}",
+        "runbook_url: https://wiki.example/hearth#hearthdown\n",
+    ),
+    ("metrics: {dashboard: {enabled: true}}", "grafana_dashboard: \"1\""),
+    ("metrics: {dashboard: {enabled: true}}", "\"legendFormat\": \"{{outcome}}\""),
 ];
 
 /// Values that must be refused, and what the refusal must speak of.
@@ -102,6 +116,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("{database: {existingSecret: db}, crds: {install: maybe}}", "install"),
     ("{database: {existingSecret: db}, extraEnv: [{value: b}]}", "name"),
     ("{database: {existingSecret: db}, ingress: {}}", "ingress"),
+    ("metrics: {enabled: true}", "enabled"),
+    ("metrics: {serviceMonitor: {enabled: 'yes'}}", "enabled"),
+    ("metrics: {serviceMonitor: {interval: often}}", "interval"),
+    ("metrics: {rules: {runbooks: ''}}", "runbooks"),
+    ("metrics: {dashboard: {folder: x}}", "folder"),
 ];
 
 /// Runs all checks of the chart.
@@ -134,6 +153,8 @@ fn modes(folder: &Path) -> Result<()> {
         (
             "{}",
             &[
+                "monitoring.coreos.com",
+                "grafana_dashboard",
                 "kind: PodDisruptionBudget",
                 "topologyKey: kubernetes.io/hostname",
                 "HEARTH_DATABASE_URL",
