@@ -8,5 +8,6 @@
     reason = "tests document themselves, and fail by panicking"
 )]
 
+mod argocd;
 mod kstatus;
 mod situations;

@@ -1,5 +1,6 @@
 //! Everything that is generated from the registry of kinds, and the check that the checkout holds exactly that.
 
+mod argocd;
 mod crds;
 mod decisions;
 mod examples;
@@ -67,6 +68,7 @@ fn generate(root: &Path) -> Result<Files> {
     files.extend(rbac::chart_template());
     files.extend(reference::pages()?);
     files.extend(decisions::index(root)?);
+    files.extend(argocd::snippet(root)?);
     files.extend(examples::with_schema_comments(root)?);
     let install = install::render(root, &files)?;
     files.extend(install);
@@ -78,7 +80,8 @@ fn extra_files(root: &Path, files: &Files) -> Result<Vec<String>> {
     for folder in OWNED_FOLDERS {
         for path in list(&root.join(folder))? {
             let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-            if !files.contains_key(&name) && !WRITTEN_BY_TESTS.contains(&name.as_str()) {
+            let kept = WRITTEN_BY_TESTS.contains(&name.as_str()) || name.starts_with(argocd::SCRIPTS);
+            if !files.contains_key(&name) && !kept {
                 extra.push(name);
             }
         }
