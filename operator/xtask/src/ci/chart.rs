@@ -68,6 +68,10 @@ const ACCEPTED: &[(&str, &str)] = &[
     ("{database: {existingSecret: db}, imagePullSecrets: [{name: pull}]}", "name: pull"),
     ("{database: {existingSecret: db}, podLabels: {app.kubernetes.io/name: other}}", "app.kubernetes.io/name: hearth"),
     ("{database: {existingSecret: db}, crds: {keep: false}}", "kind: CustomResourceDefinition"),
+    ("{}", ".check('approve').allowed()"),
+    ("{}", "rbac.authorization.k8s.io/aggregate-to-admin: \"true\""),
+    ("{}", "request.userInfo.username != 'system:serviceaccount:hearth-system:hearth'"),
+    ("policies: {enabled: false}", "kind: Deployment"),
     ("metrics: {serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}}}", "interval: 15s"),
     ("metrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}}", "release: prometheus"),
     ("metrics: {serviceMonitor: {enabled: true}}", "    - port: metrics\n"),
@@ -117,6 +121,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("{database: {existingSecret: db}, extraEnv: [{value: b}]}", "name"),
     ("{database: {existingSecret: db}, ingress: {}}", "ingress"),
     ("metrics: {enabled: true}", "enabled"),
+    ("policies: {enabled: 'no'}", "enabled"),
     ("metrics: {serviceMonitor: {enabled: 'yes'}}", "enabled"),
     ("metrics: {serviceMonitor: {interval: often}}", "interval"),
     ("metrics: {rules: {runbooks: ''}}", "runbooks"),
@@ -149,7 +154,8 @@ pub fn check() -> Result<()> {
 
 /// What a mode must not have: objects and flags of the other one.
 fn modes(folder: &Path) -> Result<()> {
-    let absent: [(&str, &[&str]); 3] = [
+    let absent: [(&str, &[&str]); 4] = [
+        ("policies: {enabled: false}", &["ValidatingAdmissionPolicy"]),
         (
             "{}",
             &[
