@@ -102,3 +102,9 @@ runAsUser: 65532
 runAsGroup: 65532
 {{- end }}
 {{- end }}
+
+{{/* A condition of admission policies: the request is not the operator's own. */}}
+{{- define "hearth.notTheOperator" -}}
+- name: not-the-operator
+  expression: request.userInfo.username != 'system:serviceaccount:{{ .Release.Namespace }}:hearth'
+{{- end }}

@@ -63,9 +63,10 @@ pub struct ApiMetrics {
 }
 
 impl ApiMetrics {
-    /// Metrics that are shown by `registry`.
+    /// Metrics that are shown by `registry`, begun at zero.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
+        metrics.begin();
         registry.register(
             "hearth_api_requests",
             "Requests to the API, by route, method and class of status",
@@ -83,6 +84,21 @@ impl ApiMetrics {
         );
         registry.register("hearth_api_connections", "Open connections to the API", metrics.connections.clone());
         metrics
+    }
+
+    /// Makes the series of what has no route, with every method and class of status, and those of handshakes; the rest
+    /// comes with the first request to a route.
+    fn begin(&self) {
+        let route = "other";
+        for method in [MethodLabel::Get, MethodLabel::Head, MethodLabel::Other] {
+            for status in [StatusClass::Success, StatusClass::Redirect, StatusClass::Client, StatusClass::Server] {
+                self.requests.get_or_create(&RequestLabels { route, method, status }).inc_by(0);
+            }
+        }
+        drop(self.seconds.get_or_create(&RouteLabels { route }));
+        for outcome in [Handshake::Certificate, Handshake::Plain, Handshake::Failed] {
+            self.handshakes.get_or_create(&HandshakeLabels { outcome }).inc_by(0);
+        }
     }
 
     pub(crate) fn request(&self, route: &'static str, method: &Method, status: StatusCode, took: Duration) {

@@ -161,7 +161,9 @@ impl<K: Kind> Controller<K> {
 
     /// A decision was reached: the object is parked no more.
     pub(crate) fn unpark(&self, uid: &str) {
-        self.with_known(uid, |m| m.parked = None);
+        if self.with_known(uid, |m| m.parked.take().is_some()) {
+            self.shared.metrics.unparked(K::KIND);
+        }
     }
 
     pub(crate) fn take_due(&self, uid: &str) -> bool {
@@ -194,11 +196,16 @@ impl<K: Kind> Controller<K> {
     }
 
     pub(crate) fn park(&self, uid: &str, generation: Option<i64>, message: &str) {
-        self.with(uid, |m| m.parked = Some((generation, message.to_owned())));
+        if self.with(uid, |m| m.parked.replace((generation, message.to_owned())).is_none()) {
+            self.shared.metrics.parked(K::KIND);
+        }
     }
 
-    fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
+    pub(crate) fn forget(&self, uid: &str) {
+        let memory = self.lock().remove(uid);
+        if memory.is_some_and(|m| m.parked.is_some()) {
+            self.shared.metrics.unparked(K::KIND);
+        }
         self.shared.world.object_gone(uid);
     }
 

@@ -56,6 +56,9 @@ pub enum Class {
 }
 
 impl Class {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Transient, Self::Invalid, Self::Blocked, Self::Conflict, Self::Terminating];
+
     /// The word itself, for metrics and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,10 +1,14 @@
-//! What the driver counts. Labels are closed sets.
+//! What the driver counts. Labels are closed sets, and all of their series are there, at zero, from the start: a rule
+//! that looks for an increase misses the first one of a series that begins with it.
 
+use crate::error::Class;
+use hearth_crds::registry::KINDS;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
         counter::Counter,
         family::Family,
+        gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
@@ -38,9 +42,23 @@ pub struct ErrorLabels {
 /// A watched resource.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct WatchLabels {
-    /// Plural of the resource.
+    /// Plural of the resource, or the kind.
     pub resource: &'static str,
 }
+
+/// A kind.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct KindLabels {
+    /// Kind.
+    pub kind: &'static str,
+}
+
+/// What comes of the POST of a child.
+const POSTED: [&str; 5] = ["created", "exists", "terminating", "refused", "uncertain"];
+/// What comes of the POST of a placeholder.
+const FENCED: [&str; 4] = ["void", "exists", "terminating", "unknown"];
+/// What is watched beside the kinds.
+const WATCHED: [&str; 3] = ["pods", "controllerrevisions", "namespaces"];
 
 /// The driver's metrics.
 #[derive(Clone, Debug)]
@@ -55,6 +73,7 @@ pub struct DriverMetrics {
     pub(crate) lost: Counter,
     pub(crate) full: Counter,
     pub(crate) watch_errors: Family<WatchLabels, Counter>,
+    pub(crate) parked: Family<KindLabels, Gauge>,
     pub(crate) seconds: Histogram,
 }
 
@@ -71,6 +90,7 @@ impl Default for DriverMetrics {
             lost: Counter::default(),
             full: Counter::default(),
             watch_errors: Family::default(),
+            parked: Family::default(),
             seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
         }
     }
@@ -98,7 +118,44 @@ impl DriverMetrics {
             self.full.clone(),
         );
         r.register("watch_errors", "Watches that had to be started again, by resource", self.watch_errors.clone());
+        r.register(
+            "objects_parked",
+            "Objects that cannot be handled, by kind; the leader alone knows them",
+            self.parked.clone(),
+        );
         r.register("reconcile_seconds", "Duration of a pass", self.seconds.clone());
+        self.begin();
+    }
+
+    /// Makes every series.
+    fn begin(&self) {
+        for kind in KINDS.iter().map(|entry| entry.kind) {
+            for outcome in ["done", "again"].into_iter().chain(Class::ALL.map(Class::as_str)) {
+                self.passes.get_or_create(&PassLabels { kind, outcome }).inc_by(0);
+            }
+            for class in Class::ALL.map(Class::as_str) {
+                self.errors.get_or_create(&ErrorLabels { kind, class }).inc_by(0);
+            }
+            self.watch_errors.get_or_create(&WatchLabels { resource: kind }).inc_by(0);
+            self.parked.get_or_create(&KindLabels { kind }).set(0);
+        }
+        for outcome in POSTED {
+            self.posts.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
+        }
+        for outcome in FENCED {
+            self.fences.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
+        }
+        for resource in WATCHED {
+            self.watch_errors.get_or_create(&WatchLabels { resource }).inc_by(0);
+        }
+    }
+
+    pub(crate) fn parked(&self, kind: &'static str) {
+        self.parked.get_or_create(&KindLabels { kind }).inc();
+    }
+
+    pub(crate) fn unparked(&self, kind: &'static str) {
+        self.parked.get_or_create(&KindLabels { kind }).dec();
     }
 
     pub(crate) fn pass(&self, kind: &'static str, outcome: &'static str) {

@@ -63,6 +63,9 @@ impl HistoryMetrics {
             m.rows.get_or_create(&TableLabel { table: table.as_str() }).inc_by(0);
             m.dead_letters.get_or_create(&TableLabel { table: table.as_str() }).inc_by(0);
         }
+        for class in [Class::Transient, Class::Invalid] {
+            m.failures.get_or_create(&ClassLabel { class: class_label(class) }).inc_by(0);
+        }
         m
     }
 
@@ -82,11 +85,7 @@ impl HistoryMetrics {
     }
 
     pub(crate) fn failed(&self, class: Class) {
-        let class = match class {
-            Class::Transient => "transient",
-            Class::Invalid => "invalid",
-        };
-        self.failures.get_or_create(&ClassLabel { class }).inc();
+        self.failures.get_or_create(&ClassLabel { class: class_label(class) }).inc();
     }
 
     pub(crate) fn queue_depth(&self, depth: usize) {
@@ -95,5 +94,12 @@ impl HistoryMetrics {
 
     pub(crate) fn set_up(&self, up: bool) {
         self.up.set(i64::from(up));
+    }
+}
+
+fn class_label(class: Class) -> &'static str {
+    match class {
+        Class::Transient => "transient",
+        Class::Invalid => "invalid",
     }
 }

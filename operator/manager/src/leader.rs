@@ -2,17 +2,19 @@
 
 use crate::{
     args::{OnDeletePolicy, RunArgs},
-    artifacts, stopped, sweep,
+    artifacts,
+    metrics::Metrics,
+    stopped, sweep,
 };
 use anyhow::Result;
 use futures::{FutureExt, future::BoxFuture};
 use hearth_api::{Health, PartState};
 use hearth_artifacts::Artifacts;
 use hearth_driver::{
-    DriverMetrics, Settings, Shared,
+    Settings, Shared,
     lease::{Elector, Ended, LeaseSettings},
 };
-use hearth_history::{HistoryMetrics, Retention, Store};
+use hearth_history::{Retention, Store};
 use hearth_plan::{kind::OnDelete, offer::Offer, workflow::WorkflowKind};
 use kube::Client;
 use std::{sync::Arc, time::Duration};
@@ -35,10 +37,8 @@ fn controllers(shared: &Arc<Shared>, stop: &watch::Receiver<bool>) -> Vec<BoxFut
 
 /// What the leader works with beside the cluster and the store.
 pub struct Given {
-    /// What the driver counts.
-    pub metrics: DriverMetrics,
-    /// What the writer of history counts.
-    pub history_metrics: HistoryMetrics,
+    /// All that is counted.
+    pub metrics: Metrics,
     /// The catalog, and artifacts.
     pub offer: Arc<Offer>,
     /// The certificate of the operator's authority.
@@ -71,6 +71,7 @@ pub async fn lead(
         () = stopped(stop.clone()) => return Ok(()),
     }
     tracing::info!(identity = args.identity, "leading");
+    what.metrics.leading.set(1);
     health.set("leader", PartState::Up);
     let (give_back, given) = oneshot::channel::<()>();
     let mut keep = tokio::spawn(elector.keep(async move { drop(given.await) }));
@@ -80,11 +81,12 @@ pub async fn lead(
     let _following = health.follow("history", up.clone());
     let settings = settings(args, &store, what.offer);
     let retention = Retention(args.history_retention);
-    let mut writer = store.spawn_writer(batches, ack_sender, up_sender, what.history_metrics, retention);
+    let mut writer = store.spawn_writer(batches, ack_sender, up_sender, what.metrics.history, retention);
     let upkeep = store.spawn_upkeep(retention);
     let collect = tokio::spawn(artifacts::collect(what.artifacts, store.clone()));
     let work = async {
-        let shared = Shared::connect(client, settings, leadership, records, up, what.metrics, what.authority).await?;
+        let shared =
+            Shared::connect(client, settings, leadership, records, up, what.metrics.driver, what.authority).await?;
         let follow = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move { shared.follow(acks).await }

@@ -5,18 +5,19 @@
 mod args;
 mod artifacts;
 mod leader;
+mod metrics;
 mod sweep;
 mod uninstall;
 
 use anyhow::{Context, Result, ensure};
 use args::{Cli, LogFormat, RunArgs, Task};
 use clap::Parser;
-use hearth_api::{ApiConfig, ApiMetrics, Health, Issued, PartState};
+use hearth_api::{ApiConfig, Health, Issued, PartState};
 use hearth_artifacts::Artifacts;
-use hearth_driver::DriverMetrics;
-use hearth_history::{HistoryMetrics, Store};
+use hearth_history::Store;
 use hearth_plan::offer::{Offer, catalog};
 use kube::{Client, Config};
+use metrics::Metrics;
 use prometheus_client::registry::Registry;
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::{
@@ -74,9 +75,7 @@ async fn run(args: RunArgs) -> Result<()> {
     let store = store(&args)?;
     let health = Health::new();
     let mut registry = Registry::default();
-    let (driver_metrics, history_metrics) = (DriverMetrics::default(), HistoryMetrics::register(&mut registry));
-    driver_metrics.register(&mut registry);
-    let api_metrics = ApiMetrics::register(&mut registry);
+    let metrics = Metrics::register(&mut registry);
     let (stop, stopping) = watch::channel(false);
     let config = ApiConfig {
         addr: args.api_addr,
@@ -96,7 +95,7 @@ async fn run(args: RunArgs) -> Result<()> {
         client.clone(),
         store.clone(),
         health.clone(),
-        api_metrics,
+        metrics.api.clone(),
         issue,
         stopped(stopping.clone()),
     ));
@@ -106,13 +105,8 @@ async fn run(args: RunArgs) -> Result<()> {
     let migrations = store.spawn_migrations();
     health.set("leader", PartState::Standby);
     health.set_ready(true);
-    let given = leader::Given {
-        metrics: driver_metrics,
-        history_metrics,
-        offer: Arc::new(offer(&args)?),
-        authority: artifacts::authority(issued),
-        artifacts,
-    };
+    let given =
+        leader::Given { metrics, offer: Arc::new(offer(&args)?), authority: artifacts::authority(issued), artifacts };
     let lead = leader::lead(&args, client, store, health, given, stopping);
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;

@@ -40,6 +40,21 @@ pub struct Player<K: Kind<Cr = Workflow, Status = WorkflowStatus>> {
 /// # Errors
 /// A line cannot be read.
 pub fn play<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(script: &str) -> Result<String, BadScript> {
+    Ok(played::<K>(script)?.close())
+}
+
+/// Plays a script and returns the object of that name as the API server then has it, if it is there.
+///
+/// # Errors
+/// A line cannot be read.
+pub fn object_after<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(
+    script: &str,
+    name: &str,
+) -> Result<Option<serde_json::Value>, BadScript> {
+    Ok(played::<K>(script)?.world.server.cr(&key(name)).cloned())
+}
+
+fn played<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(script: &str) -> Result<Player<K>, BadScript> {
     let mut player = Player::<K> { world: World::new(lens::workflow(), 1), seen_log: 0, out: String::new() };
     let lines: Vec<&str> = script.lines().collect();
     let mut i = 0;
@@ -65,7 +80,7 @@ pub fn play<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(script: &str) -> Re
                 .map_err(|text| BadScript { line: number, text: format!("`{line}`: {text}") })?;
         }
     }
-    Ok(player.close())
+    Ok(player)
 }
 
 fn length(text: &str) -> Result<Duration, String> {

@@ -3,6 +3,7 @@
 mod chart;
 mod checks;
 mod end;
+mod monitoring;
 #[cfg(test)]
 mod promises;
 
@@ -61,6 +62,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "dependencies", cluster: false, work: checks::dependencies },
     Stage { name: "layers", cluster: false, work: checks::layers },
     Stage { name: "chart", cluster: false, work: chart::check },
+    Stage { name: "monitoring", cluster: false, work: monitoring::check },
     Stage { name: "unit", cluster: false, work: unit },
     Stage { name: "lab", cluster: true, work: || Target::started().map(drop) },
     Stage { name: "conformance", cluster: true, work: conformance },

@@ -33,8 +33,12 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     let mut stages = Stages::default();
     stages.run("what this needs", preflight)?;
     let target = stages.run("cluster", Target::started)?;
-    let image =
-        stages.run("images", || deploy::images(&target, &["busybox", "dataset", "features", "hearth", "hearth-step", "python-numpy", "table-check"]))?;
+    let image = stages.run("images", || {
+        deploy::images(
+            &target,
+            &["busybox", "dataset", "features", "hearth", "hearth-step", "python-numpy", "table-check"],
+        )
+    })?;
     let plugin = deploy::command_line(Some(&mut stages))?;
     stages.run("operator", || deploy::install(&target, &image, &[]))?;
     let run = stages.run("the CO2 Workflow", || workflow(&target, Duration::from_secs(args.patience_seconds)))?;

@@ -8,6 +8,7 @@ use std::{
 };
 
 const HELM: &str = "v4.3.1";
+const PROMTOOL: &str = "v0.313.5";
 const CARGO_DENY: &str = "0.18";
 
 /// Helm 4: the one on PATH, the lab's, or one that is built into the cache.
@@ -31,6 +32,32 @@ pub fn helm() -> Result<PathBuf> {
         &format!("helm.sh/helm/v4/cmd/helm@{HELM}"),
     ]))?;
     Ok(own.join("helm"))
+}
+
+/// promtool: the one on PATH, or one that is built into the cache (two minutes, once).
+pub fn promtool() -> Result<PathBuf> {
+    let own = repo::cache()?.join("tools").join(format!("promtool-{PROMTOOL}"));
+    let candidates = [PathBuf::from("promtool"), own.join("promtool")];
+    if let Some(found) = candidates.into_iter().find(|path| !version_of(path, &["--version"]).is_empty()) {
+        return Ok(found);
+    }
+    eprintln!("building promtool {PROMTOOL} into {} (once)", own.display());
+    crate::lab::check_go()?;
+    // Its module excludes versions of others, which `go install` refuses: it is built as a dependency, and without the
+    // clients of clouds in which it would discover targets.
+    let module = TempDir::new("hearth-promtool")?;
+    let requirement = format!("module promtool\n\ngo 1.26\n\nrequire github.com/prometheus/prometheus {PROMTOOL}\n");
+    std::fs::write(module.path().join("go.mod"), requirement)?;
+    std::fs::create_dir_all(&own).with_context(|| format!("make {}", own.display()))?;
+    let partial = own.join(".promtool.partial");
+    run(Command::new("go")
+        .current_dir(module.path())
+        .env("CGO_ENABLED", "0")
+        .args(["build", "-mod=mod", "-tags", "remove_all_sd,netgo", "-trimpath", "-ldflags", "-s -w", "-o"])
+        .arg(&partial)
+        .arg("github.com/prometheus/prometheus/cmd/promtool"))?;
+    std::fs::rename(&partial, own.join("promtool"))?;
+    Ok(own.join("promtool"))
 }
 
 /// cargo-deny: the one on PATH, or one that is built into the cache.

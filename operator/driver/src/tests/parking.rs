@@ -1,6 +1,11 @@
 use super::*;
 use kube::{core::DeserializeGuard, runtime::controller::Action};
 
+/// Objects that the metrics call parked.
+fn parked(b: &Bench) -> i64 {
+    b.shared.metrics.parked.get_or_create(&crate::metrics::KindLabels { kind: "Fake" }).get()
+}
+
 fn guarded(o: &Value) -> Arc<DeserializeGuard<FakeCr>> {
     Arc::new(serde_json::from_value(o.clone()).unwrap())
 }
@@ -25,10 +30,14 @@ async fn what_does_not_decode_is_parked_once_and_its_neighbour_goes_on() {
     tokio::join!(pass, serve).0.unwrap();
     b.controller.pass(guarded(&bad)).await.unwrap();
     b.server.is_quiet();
+    assert_eq!(parked(&b), 1);
     let mut neighbour = object(9, &["hearth.dev/record"], &json!({}), Some(running(1, 1)));
     neighbour["metadata"]["uid"] = json!("uid-b");
     b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-b"), 7, false)).unwrap());
     assert_eq!(b.controller.pass(guarded(&neighbour)).await.unwrap(), Action::requeue(Duration::from_secs(60)));
+    assert_eq!(parked(&b), 1);
+    b.controller.forget("uid-a");
+    assert_eq!(parked(&b), 0);
 }
 
 #[tokio::test]
@@ -44,12 +53,14 @@ async fn a_panic_is_caught_counted_and_parked_once() {
     };
     tokio::join!(pass, serve).0.unwrap();
     assert_eq!(b.shared.metrics.panics.get(), 1);
+    assert_eq!(parked(&b), 1);
     b.controller.pass(guarded(&bad)).await.unwrap();
     b.server.is_quiet();
     // Mended, it is handled again.
     b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-a"), 7, false)).unwrap());
     b.controller.pass(guarded(&object(8, &["hearth.dev/record"], &json!({}), Some(running(1, 1))))).await.unwrap();
     b.server.is_quiet();
+    assert_eq!(parked(&b), 0);
 }
 
 #[tokio::test]

@@ -127,7 +127,8 @@ fn from_fields(raw: &Value, env: &Env) -> Vec<Record> {
     vec![Record::Run(Box::new(row)), Record::Event(event)]
 }
 
-/// The raw status with Stalled=True and Ready=False; everything else in it stays as it is.
+/// The raw status with Stalled=True and Ready=False, of the generation that does not decode; everything else in it stays
+/// as it is.
 pub(super) fn poisoned(raw_status: Option<&Value>, generation: Option<i64>, message: &str, now: Time) -> Value {
     let mut status = raw_status.filter(|s| s.is_object()).cloned().unwrap_or_else(|| json!({}));
     let old = status.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -155,6 +156,9 @@ pub(super) fn poisoned(raw_status: Option<&Value>, generation: Option<i64>, mess
     if let Some(fields) = status.as_object_mut() {
         fields.insert("conditions".into(), Value::Array(conditions));
         fields.insert("reason".into(), json!(Reason::Poisoned.as_str()));
+        if let Some(generation) = generation {
+            fields.insert("observedGeneration".into(), json!(generation));
+        }
     }
     status
 }

@@ -84,6 +84,24 @@ const ACCEPTED: &[(&str, &str)] = &[
     ("{database: {existingSecret: db}, imagePullSecrets: [{name: pull}]}", "name: pull"),
     ("{database: {existingSecret: db}, podLabels: {app.kubernetes.io/name: other}}", "app.kubernetes.io/name: hearth"),
     ("{database: {existingSecret: db}, crds: {keep: false}}", "kind: CustomResourceDefinition"),
+    ("{}", ".check('approve').allowed()"),
+    ("{}", "rbac.authorization.k8s.io/aggregate-to-admin: \"true\""),
+    ("{}", "request.userInfo.username != 'system:serviceaccount:hearth-system:hearth'"),
+    ("policies: {enabled: false}", "kind: Deployment"),
+    ("metrics: {serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}}}", "interval: 15s"),
+    ("metrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}}", "release: prometheus"),
+    ("metrics: {serviceMonitor: {enabled: true}}", "    - port: metrics\n"),
+    ("{}", "    - {name: metrics, port: 8080, targetPort: metrics}"),
+    (
+        "metrics: {rules: {enabled: true}}",
+        "summary: The Hearth operator keeps losing its watch of {{ $labels.resource }}.",
+    ),
+    (
+        "metrics: {rules: {enabled: true, runbooks: 'https://wiki.example/hearth'}}",
+        "runbook_url: https://wiki.example/hearth#hearthdown\n",
+    ),
+    ("metrics: {dashboard: {enabled: true}}", "grafana_dashboard: \"1\""),
+    ("metrics: {dashboard: {enabled: true}}", "\"legendFormat\": \"{{outcome}}\""),
 ];
 
 /// Values that must be refused, and what the refusal must speak of.
@@ -123,6 +141,12 @@ const REFUSED: &[(&str, &str)] = &[
     ("{database: {existingSecret: db}, crds: {install: maybe}}", "install"),
     ("{database: {existingSecret: db}, extraEnv: [{value: b}]}", "name"),
     ("{database: {existingSecret: db}, ingress: {}}", "ingress"),
+    ("metrics: {enabled: true}", "enabled"),
+    ("policies: {enabled: 'no'}", "enabled"),
+    ("metrics: {serviceMonitor: {enabled: 'yes'}}", "enabled"),
+    ("metrics: {serviceMonitor: {interval: often}}", "interval"),
+    ("metrics: {rules: {runbooks: ''}}", "runbooks"),
+    ("metrics: {dashboard: {folder: x}}", "folder"),
 ];
 
 /// Runs all checks of the chart.
@@ -151,10 +175,13 @@ pub fn check() -> Result<()> {
 
 /// What a mode must not have: objects and flags of the other one.
 fn modes(folder: &Path) -> Result<()> {
-    let absent: [(&str, &[&str]); 5] = [
+    let absent: [(&str, &[&str]); 6] = [
+        ("policies: {enabled: false}", &["ValidatingAdmissionPolicy"]),
         (
             "{}",
             &[
+                "monitoring.coreos.com",
+                "grafana_dashboard",
                 "kind: PodDisruptionBudget",
                 "topologyKey: kubernetes.io/hostname",
                 "HEARTH_DATABASE_URL",

@@ -1,5 +1,6 @@
 //! Everything that is generated from the registry of kinds, and the check that the checkout holds exactly that.
 
+mod argocd;
 mod crds;
 mod decisions;
 mod examples;
@@ -19,9 +20,9 @@ use std::{
 const OWNED_FOLDERS: &[&str] =
     &["manifests", "charts/hearth/templates/crds", "charts/hearth/files/runtimes", "docs/reference"];
 
-/// A file in one of these folders that a test of hearth-api writes and compares: the whole API would have to be linked
-/// in here to make it.
-const WRITTEN_BY_A_TEST: &str = "docs/reference/openapi.json";
+/// Files in these folders that tests of hearth-api and hearth-manager write and compare: the whole operator would have
+/// to be linked in here to make them.
+const WRITTEN_BY_TESTS: &[&str] = &["docs/reference/openapi.json", "docs/reference/metrics.md"];
 
 /// Generated files: path from the root of the checkout, and content.
 pub type Files = BTreeMap<String, String>;
@@ -70,6 +71,7 @@ fn generate(root: &Path) -> Result<Files> {
     files.extend(reference::pages()?);
     files.extend(decisions::index(root)?);
     files.extend(runtimes::catalog(root)?);
+    files.extend(argocd::snippet(root)?);
     files.extend(examples::with_schema_comments(root)?);
     let install = install::render(root, &files)?;
     files.extend(install);
@@ -81,7 +83,8 @@ fn extra_files(root: &Path, files: &Files) -> Result<Vec<String>> {
     for folder in OWNED_FOLDERS {
         for path in list(&root.join(folder))? {
             let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-            if !files.contains_key(&name) && name != WRITTEN_BY_A_TEST {
+            let kept = WRITTEN_BY_TESTS.contains(&name.as_str()) || name.starts_with(argocd::SCRIPTS);
+            if !files.contains_key(&name) && !kept {
                 extra.push(name);
             }
         }

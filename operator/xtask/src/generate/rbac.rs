@@ -1,10 +1,43 @@
-//! What the operator may do in the cluster, each rule with its reason.
+//! What the operator may do in the cluster, each rule with its reason, and what people may do with the kinds.
 
 use super::{Files, HEADER};
 use hearth_crds::{GROUP, registry};
 use std::fmt::Write as _;
 
-/// `charts/hearth/templates/clusterrole.yaml`, and the rules of the pre-delete hook.
+/// What one of the cluster's own roles (view, edit, admin) gets by aggregation.
+struct Aggregated {
+    role: &'static str,
+    name: &'static str,
+    verbs: &'static [&'static str],
+    why: &'static str,
+}
+
+/// `edit` holds what `view` has, and `admin` what `edit` has.
+const AGGREGATED: &[Aggregated] = &[
+    Aggregated {
+        role: "view",
+        name: "hearth-view",
+        verbs: &["get", "list", "watch"],
+        why: "objects, and by the API their runs",
+    },
+    Aggregated {
+        role: "edit",
+        name: "hearth-edit",
+        verbs: &["create", "delete", "deletecollection", "patch", "update"],
+        why: "like creating pods in the namespace",
+    },
+    Aggregated {
+        role: "admin",
+        name: "hearth-approve",
+        verbs: &["approve"],
+        why: "to let steps go on that wait for approval; not with edit, so that an author cannot pass a gate alone",
+    },
+];
+
+/// Kinds with something to approve.
+const APPROVABLE: &[&str] = &["workflows"];
+
+/// `charts/hearth/templates/clusterrole.yaml` and `roles.yaml`, and the rules of the pre-delete hook.
 pub fn chart_template() -> Files {
     let mut out = format!(
         "{HEADER}apiVersion: rbac.authorization.k8s.io/v1\n\
@@ -28,8 +61,37 @@ pub fn chart_template() -> Files {
     }
     Files::from([
         ("charts/hearth/templates/clusterrole.yaml".to_owned(), out),
+        ("charts/hearth/templates/roles.yaml".to_owned(), aggregated()),
         ("charts/hearth/templates/_generated.tpl".to_owned(), uninstall_rules()),
     ])
+}
+
+/// ClusterRoles that Kubernetes adds to its own view, edit and admin.
+fn aggregated() -> String {
+    let mut out = HEADER.to_owned();
+    for (n, part) in AGGREGATED.iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "{}apiVersion: rbac.authorization.k8s.io/v1\n\
+             kind: ClusterRole\n\
+             metadata:\n\
+             \x20 name: {}\n\
+             \x20 labels:\n\
+             \x20   {{{{- include \"hearth.labels\" . | nindent 4 }}}}\n\
+             \x20   rbac.authorization.k8s.io/aggregate-to-{}: \"true\"\n\
+             rules:\n",
+            if n == 0 { "" } else { "---\n" },
+            part.name,
+            part.role
+        );
+        for entry in registry::KINDS {
+            if part.verbs != ["approve"] || APPROVABLE.contains(&entry.plural) {
+                rule(&mut out, GROUP, entry.plural, part.verbs, part.why);
+            }
+        }
+    }
+    out
 }
 
 /// What the pre-delete hook may do: see all objects of ours, and take the finalizer off.
@@ -65,6 +127,18 @@ mod tests {
         }
         let role = &files["charts/hearth/templates/clusterrole.yaml"];
         assert!(role.contains("# one pod per attempt of a step\n"), "each rule gives its reason");
+    }
+
+    #[test]
+    fn whoever_edits_does_not_approve() {
+        let roles = aggregated();
+        let part = |role: &str| {
+            let from = roles.find(&format!("aggregate-to-{role}")).unwrap();
+            roles[from..].split("---").next().unwrap()
+        };
+        assert!(part("admin").contains("verbs: [approve]"), "{roles}");
+        assert!(!part("edit").contains("approve") && part("edit").contains("patch"), "{roles}");
+        assert!(part("view").contains("verbs: [get, list, watch]"), "{roles}");
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn pages() -> Result<Files> {
         let _ = writeln!(index, "| [{}]({name}.md) | {} |", entry.kind, cell(what));
         files.insert(format!("docs/reference/{name}.md"), page(entry, &schema)?);
     }
-    index += "\nThe HTTP API: [openapi.json](openapi.json); the operator serves it, and a page to try it at `/docs`.\n";
+    index += "\nThe HTTP API: [openapi.json](openapi.json); the operator serves it, and a page to try it at `/docs`.\n\nWhat the operator counts: [metrics](metrics.md).\n";
     files.insert("docs/reference/README.md".into(), index);
     Ok(files)
 }

@@ -1,0 +1,3 @@
+-- Steps start again.
+obj.spec.suspend = false
+return obj
