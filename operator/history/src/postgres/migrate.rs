@@ -11,6 +11,7 @@ use sqlx::{
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "runs", include_str!("../../migrations/postgres/0001_runs.sql")),
     (2, "partitions", include_str!("../../migrations/postgres/0002_partitions.sql")),
+    (3, "audit", include_str!("../../migrations/postgres/0003_audit.sql")),
 ];
 pub(super) const ADMIT: &str = include_str!("sql/admit.sql");
 const PUBLIC_VIEW: &str = include_str!("sql/public_view.sql");

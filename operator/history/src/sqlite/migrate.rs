@@ -9,7 +9,10 @@ use sqlx::{
 use std::time::Duration;
 
 /// In order; what is here never changes once it was released, a change is a further one.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "runs", include_str!("../../migrations/sqlite/0001_runs.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "runs", include_str!("../../migrations/sqlite/0001_runs.sql")),
+    (2, "audit", include_str!("../../migrations/sqlite/0002_audit.sql")),
+];
 
 fn migrator() -> Migrator {
     let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {
