@@ -119,3 +119,43 @@ fn everybody(scene: &Scene, id: &str, reader: &Value, ana: &Value, cy: &Value) -
     ensure!(said.code == FORBIDDEN && said.err.contains("hearth-system"), "without the tunnel: {said:?}");
     Ok(())
 }
+
+#[test]
+fn what_is_refused_and_deleted_is_on_record() -> Result<()> {
+    scene("trail", |scene| {
+        scene.apply("w", "{steps: [{name: a, command: ['true']}]}")?;
+        let object = scene.complete("w", A_RUN)?;
+        let id = rows::equal_status(scene, &object)?;
+        let eve = user("eve");
+        may_tunnel(scene, "eve", &eve)?;
+        let done = on_record(scene, &id, &eve);
+        cleaned(scene, &["eve"])?;
+        done
+    })
+}
+
+fn on_record(scene: &Scene, id: &str, subject: &Value) -> Result<()> {
+    may_read(scene, "eve", subject, false)?;
+    let here = ["-n", scene.namespace.as_str()];
+    let eve = Cluster::as_in(&lab::user("eve", "scientists")?);
+    let said = plugin::hearth(&eve, &[&["delete", id, "--yes"], &here[..]].concat())?;
+    ensure!(said.code == FORBIDDEN && said.err.contains("delete workflows.hearth.dev"), "eve deletes: {said:?}");
+    let said = plugin::hearth(&eve, &["audit"])?;
+    ensure!(said.code == FORBIDDEN && said.err.contains("hearth-auditor"), "eve reads the trail: {said:?}");
+    let said = plugin::hearth(&scene.cluster, &[&["delete", id], &here[..]].concat())?;
+    ensure!(said.code == 2 && said.err.contains("--yes"), "nobody was there to be asked: {said:?}");
+    let said = plugin::hearth(&scene.cluster, &[&["delete", id, "--yes"], &here[..]].concat())?;
+    ensure!(said.code == 0, "a run that is over is deleted: {said:?}");
+    let said = plugin::hearth(&scene.cluster, &[&["delete", id, "--yes"], &here[..]].concat())?;
+    ensure!(said.code == NOT_FOUND, "it is deleted once: {said:?}");
+    let trail = plugin::json(&scene.cluster, &[&["audit"], &here[..]].concat())?;
+    let told: Vec<(&str, bool)> = status::items(&trail, "/items")
+        .iter()
+        .filter(|r| status::text(r, "/run") == id && status::text(r, "/verb") == "delete")
+        .map(|r| (status::text(r, "/who"), r.pointer("/allowed").and_then(Value::as_bool).unwrap_or_default()))
+        .collect();
+    ensure!(matches!(told.as_slice(), [(_, true), ("eve", false)]), "newest first: {trail}");
+    let said = plugin::hearth(&scene.cluster, &["audit", "--verify"])?;
+    ensure!(said.code == 0 && said.out.contains("all whole"), "the trail: {said:?}");
+    Ok(())
+}

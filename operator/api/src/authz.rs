@@ -49,6 +49,38 @@ impl Right {
         }
     }
 
+    /// To read the audit trail. There is no such object: the name stands for the right alone.
+    #[must_use]
+    pub fn to_audit() -> Self {
+        Self { verb: "list", group: GROUP, resource: "auditrecords", subresource: None, namespace: None, name: None }
+    }
+
+    /// The verb.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        self.verb
+    }
+
+    /// The resource with its group and subresource, for example workflows.hearth.dev or pods/log.
+    #[must_use]
+    pub fn resource(&self) -> String {
+        let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
+        let sub = self.subresource.map(|s| format!("/{s}")).unwrap_or_default();
+        format!("{}{group}{sub}", self.resource)
+    }
+
+    /// The namespace; None is all.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// The name of the object, when it is about one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// The same in all namespaces.
     #[must_use]
     pub fn everywhere(&self) -> Self {
@@ -58,13 +90,7 @@ impl Right {
 
 impl fmt::Display for Right {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verb, self.resource)?;
-        if !self.group.is_empty() {
-            write!(f, ".{}", self.group)?;
-        }
-        if let Some(sub) = self.subresource {
-            write!(f, "/{sub}")?;
-        }
+        write!(f, "{} {}", self.verb, self.resource())?;
         match &self.namespace {
             Some(namespace) => write!(f, " in namespace {namespace}"),
             None => f.write_str(" in all namespaces"),
@@ -137,6 +163,7 @@ mod tests {
         assert_eq!(right.to_string(), "list workflows.hearth.dev in namespace climate");
         assert_eq!(right.everywhere().to_string(), "list workflows.hearth.dev in all namespaces");
         assert_eq!(Right::to_logs("climate").to_string(), "get pods/log in namespace climate");
+        assert_eq!(Right::to_audit().to_string(), "list auditrecords.hearth.dev in all namespaces");
         assert_eq!(Right::on_kind("list", "Pod", None, None), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// The group of everybody whom the cluster knows.
 pub const AUTHENTICATED: &str = "system:authenticated";
@@ -15,6 +15,7 @@ pub struct Identity {
     groups: Vec<String>,
     extra: BTreeMap<String, Vec<String>>,
     key: [u8; 32],
+    from: Option<IpAddr>,
 }
 
 impl Identity {
@@ -25,7 +26,18 @@ impl Identity {
         extra: BTreeMap<String, Vec<String>>,
     ) -> Self {
         let key = key(&user, uid.as_deref(), &groups, &extra);
-        Self { user, uid, groups, extra, key }
+        Self { user, uid, groups, extra, key, from: None }
+    }
+
+    /// The same, who asks from that address.
+    pub(crate) fn asking_from(self, from: Option<IpAddr>) -> Self {
+        Self { from, ..self }
+    }
+
+    /// The address of the connection: that of the last hop, for example of the kubelet that forwards a port.
+    #[must_use]
+    pub fn from(&self) -> Option<IpAddr> {
+        self.from
     }
 
     /// The user's name.
@@ -88,3 +100,7 @@ pub struct CertificateIdentity {
 /// The client certificate of a connection, if it has one. The server puts it in each request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer(pub(crate) Option<CertificateIdentity>);
+
+/// The address that a connection came from. The server puts it in each request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin(pub IpAddr);

@@ -25,6 +25,7 @@ pub(crate) struct RouteLabels {
 enum MethodLabel {
     Get,
     Head,
+    Delete,
     Other,
 }
 
@@ -134,6 +135,8 @@ fn method_label(method: &Method) -> MethodLabel {
         MethodLabel::Get
     } else if method == Method::HEAD {
         MethodLabel::Head
+    } else if method == Method::DELETE {
+        MethodLabel::Delete
     } else {
         MethodLabel::Other
     }

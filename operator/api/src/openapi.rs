@@ -26,6 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
     tags(
         (name = "runs", description = "Runs of all objects."),
         (name = "workflows", description = "What belongs to one Workflow."),
+        (name = "audit", description = "Who did what by this API, or was not allowed to."),
         (name = "documentation", description = "This document, and a page to try it."),
         (name = "health", description = "Open to everybody: the only ones.")
     )
@@ -63,7 +64,7 @@ pub fn document() -> Document {
     );
     document.security = Some(vec![requirement("token"), requirement("certificate")]);
     for (path, item) in &mut document.paths.paths {
-        if let Some(operation) = item.get.as_mut() {
+        for operation in [&mut item.get, &mut item.delete].into_iter().flatten() {
             without_what_the_path_says(path, operation);
             with_problems(operation);
         }
@@ -126,7 +127,13 @@ mod tests {
         let documented: BTreeSet<String> = document().paths.paths.keys().cloned().collect();
         let routed = Endpoint::ALL.into_iter().map(Endpoint::path).chain(Open::ALL.into_iter().map(Open::path));
         assert_eq!(documented, routed.map(str::to_owned).collect());
-        assert_eq!(documented.len(), Endpoint::ALL.len() + Open::ALL.len());
+        let document: Value = serde_json::from_slice(&written()).unwrap();
+        for endpoint in Endpoint::ALL {
+            let method = endpoint.method().as_str().to_lowercase();
+            assert!(document["paths"][endpoint.path()][&method].is_object(), "{method} {}", endpoint.path());
+        }
+        let operations = document["paths"].as_object().unwrap().values().map(|item| item.as_object().unwrap().len());
+        assert_eq!(operations.sum::<usize>(), Endpoint::ALL.len() + Open::ALL.len());
     }
 
     #[test]
@@ -134,20 +141,22 @@ mod tests {
         let document: Value = serde_json::from_slice(&written()).unwrap();
         assert_eq!(document["openapi"], "3.1.0");
         for (path, item) in document["paths"].as_object().unwrap() {
-            let methods: Vec<&String> = item.as_object().unwrap().keys().collect();
-            assert_eq!(methods, ["get"], "{path}");
-            let get = &item["get"];
-            assert!(
-                get["operationId"].is_string() && get["summary"].is_string() && get["tags"][0].is_string(),
-                "{path}"
-            );
-            for parameter in get["parameters"].as_array().into_iter().flatten() {
-                assert!(parameter["description"].as_str().is_some_and(|d| !d.is_empty()), "{path} {parameter}");
-            }
-            let open = Open::ALL.into_iter().any(|o| o.path() == path);
-            assert_eq!(get["security"] == serde_json::json!([{}]), open, "{path}");
-            for status in ["400", "401", "403", "404", "405", "413", "429", "500"] {
-                assert_eq!(get["responses"][status].is_object(), !open, "{path} {status}");
+            for (method, operation) in item.as_object().unwrap() {
+                assert!(["get", "delete"].contains(&method.as_str()), "{path} {method}");
+                assert!(
+                    operation["operationId"].is_string()
+                        && operation["summary"].is_string()
+                        && operation["tags"][0].is_string(),
+                    "{path}"
+                );
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    assert!(parameter["description"].as_str().is_some_and(|d| !d.is_empty()), "{path} {parameter}");
+                }
+                let open = Open::ALL.into_iter().any(|o| o.path() == path);
+                assert_eq!(operation["security"] == serde_json::json!([{}]), open, "{path}");
+                for status in ["400", "401", "403", "404", "405", "409", "413", "429", "500"] {
+                    assert_eq!(operation["responses"][status].is_object(), !open, "{path} {status}");
+                }
             }
         }
     }

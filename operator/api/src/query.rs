@@ -6,7 +6,7 @@ use crate::{
     refused::Refused,
 };
 use hearth_crds::{duration::DurationText, time::Time};
-use hearth_history::RunFilter;
+use hearth_history::{AuditFilter, RunFilter};
 use hearth_wire::{MAX_PAGE, ProblemKind};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -113,6 +113,51 @@ impl TrendQuery {
     }
 }
 
+/// Parameters of a list of the audit trail.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuditQuery {
+    /// Namespace; without it all.
+    pub namespace: Option<String>,
+    /// Name of a user.
+    pub who: Option<String>,
+    /// Made at or after this time (RFC 3339).
+    pub from: Option<String>,
+    /// Only what was allowed, or only what was not.
+    pub allowed: Option<bool>,
+    /// The most records in the answer, from 1 to 500.
+    #[serde(skip_serializing)]
+    pub limit: Option<u32>,
+    /// `next` of the page before.
+    #[serde(skip_serializing)]
+    pub cursor: Option<String>,
+}
+
+impl AuditQuery {
+    /// What the list leaves.
+    pub fn filter(&self) -> Result<AuditFilter, Refused> {
+        short(&[&self.namespace, &self.who])?;
+        Ok(AuditFilter {
+            namespace: self.namespace.clone(),
+            who: self.who.clone(),
+            since: time("from", self.from.as_deref())?,
+            allowed: self.allowed,
+        })
+    }
+
+    /// The page that is asked for.
+    pub fn part<K: DeserializeOwned>(&self, keys: &CursorKey) -> Result<Part<K>, Refused> {
+        page(self.limit, self.cursor.as_deref(), keys, &self.signature())
+    }
+
+    /// What a cursor of this list is bound to: every parameter but the page itself.
+    #[must_use]
+    pub fn signature(&self) -> String {
+        format!("audit?{}", serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
 /// Which runs are added up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -188,7 +233,7 @@ impl RunsQuery {
     }
 
     fn check_lengths(&self) -> Result<(), Refused> {
-        let texts = [
+        short(&[
             &self.namespace,
             &self.kind,
             &self.name,
@@ -199,12 +244,15 @@ impl RunsQuery {
             &self.owner,
             &self.label,
             &self.param,
-        ];
-        if texts.into_iter().flatten().any(|t| t.len() > LONGEST) {
-            return Err(bad(format!("a filter is longer than {LONGEST} bytes")));
-        }
-        Ok(())
+        ])
     }
+}
+
+fn short(texts: &[&Option<String>]) -> Result<(), Refused> {
+    if texts.iter().copied().flatten().any(|t| t.len() > LONGEST) {
+        return Err(bad(format!("a filter is longer than {LONGEST} bytes")));
+    }
+    Ok(())
 }
 
 impl PartQuery {

@@ -42,6 +42,7 @@ impl Refused {
             | ProblemKind::Forbidden
             | ProblemKind::NotFound
             | ProblemKind::MethodNotAllowed
+            | ProblemKind::Conflict
             | ProblemKind::TooLarge
             | ProblemKind::Internal => false,
         }
@@ -89,6 +90,7 @@ fn hint(kind: ProblemKind) -> Option<(header::HeaderName, HeaderValue)> {
         | ProblemKind::Forbidden
         | ProblemKind::NotFound
         | ProblemKind::MethodNotAllowed
+        | ProblemKind::Conflict
         | ProblemKind::TooLarge
         | ProblemKind::Internal => None,
     }

@@ -7,7 +7,7 @@ use crate::{
     cursor::CursorKey,
     gate::Gate,
     health::Health,
-    identity::Peer,
+    identity::{Origin, Peer},
     metrics::ApiMetrics,
     openapi,
     refused::Refused,
@@ -123,7 +123,8 @@ pub fn router(api: Api) -> Router {
 /// Who asks, and whether they ask too often. Nothing behind it runs for nobody.
 async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Result<Response, Refused> {
     let peer = request.extensions_mut().remove::<Peer>().unwrap_or_default();
-    let who = api.0.authenticator.identify(request.headers(), &peer).await?;
+    let from = request.extensions().get::<Origin>().map(|o| o.0);
+    let who = api.0.authenticator.identify(request.headers(), &peer).await?.asking_from(from);
     if !api.0.limiter.take(who.key(), Instant::now()) {
         return Err(Refused::new(
             ProblemKind::TooManyRequests,

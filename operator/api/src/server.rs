@@ -2,7 +2,7 @@
 
 use crate::{
     health::{Health, PartState},
-    identity::Peer,
+    identity::{Origin, Peer},
     keeper::{Issued, Keeper, KeeperError},
     metrics::{ApiMetrics, Handshake},
     router::{Api, router},
@@ -134,15 +134,15 @@ pub(crate) enum Front {
 
 impl Front {
     /// Takes one connection from its beginning to its end.
-    async fn meet(self, stream: TcpStream, router: Router, closed: watch::Receiver<bool>) {
+    async fn meet(self, stream: TcpStream, from: Origin, router: Router, closed: watch::Receiver<bool>) {
         match self {
-            Self::Plain => converse(stream, Peer::default(), router, closed).await,
+            Self::Plain => converse(stream, (Peer::default(), from), router, closed).await,
             Self::Tls(tls, metrics) => {
                 let acceptor = TlsAcceptor::from(tls.borrow().clone());
                 let Some(stream) = handshake(&acceptor, stream, &metrics).await else { return };
                 metrics.connections().inc();
                 let who = peer(stream.get_ref().1.peer_certificates());
-                converse(stream, who, router, closed).await;
+                converse(stream, (who, from), router, closed).await;
                 metrics.connections().dec();
             }
         }
@@ -163,9 +163,9 @@ pub(crate) async fn accept(
             slot = slots.clone().acquire_owned() => slot,
             () = &mut stop => break,
         };
-        let stream = tokio::select! {
+        let (stream, from) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, addr)) => (stream, Origin(addr.ip())),
                 Err(error) => {
                     // Out of file handles, or the like: it passes when connections end.
                     tracing::warn!(%error, "a connection was not accepted");
@@ -178,7 +178,7 @@ pub(crate) async fn accept(
         let (front, router, closed) = (front.clone(), router.clone(), closed.clone());
         tokio::spawn(async move {
             let _slot = slot;
-            front.meet(stream, router, closed).await;
+            front.meet(stream, from, router, closed).await;
         });
     }
     closing.send_replace(true);
@@ -213,13 +213,14 @@ async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream, metrics: &ApiMetri
 /// Answers the requests of one connection. A client that is slow to say what it wants is let go.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    who: Peer,
+    (who, from): (Peer, Origin),
     router: Router,
     mut closed: watch::Receiver<bool>,
 ) {
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(who.clone());
+        request.extensions_mut().insert(from);
         let router = router.clone();
         async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
     });

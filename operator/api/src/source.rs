@@ -2,10 +2,10 @@
 
 use crate::refused::Refused;
 use hearth_history::{
-    Class, Error, Event, EventKey, Log, Order, Page, Run, RunCursor, RunFilter, RunSummary, Step, StepKey, Store,
-    Usage, UsageFilter,
+    AuditCursor, AuditEntry, AuditFilter, AuditLink, Class, Error, Event, EventKey, Log, Order, Page, Run, RunCursor,
+    RunFilter, RunSummary, Step, StepKey, Store, Usage, UsageFilter,
 };
-use hearth_wire::{self as wire, ProblemKind};
+use hearth_wire::{self as wire, AuditAnchor, AuditRecord, ProblemKind};
 use std::fmt;
 use uuid::Uuid;
 
@@ -86,6 +86,59 @@ impl Source {
             Self::Store(s) => s.usage(filter).await,
             #[cfg(test)]
             Self::Fake(f) => f.usage(filter),
+        }
+    }
+
+    pub(crate) async fn bury(&self, run: Uuid, reason: &str) -> Result<(), Error> {
+        match self {
+            Self::Store(s) => s.bury(&[run], reason).await.map(drop),
+            #[cfg(test)]
+            Self::Fake(f) => f.bury(run),
+        }
+    }
+
+    pub(crate) async fn record(&self, entry: &AuditEntry) -> Result<(), Error> {
+        match self {
+            Self::Store(s) => s.record(entry).await.map(drop),
+            #[cfg(test)]
+            Self::Fake(f) => f.record(entry),
+        }
+    }
+
+    pub(crate) async fn list_audit(
+        &self,
+        filter: &AuditFilter,
+        after: Option<AuditCursor>,
+        limit: u32,
+    ) -> Result<Page<AuditRecord, AuditCursor>, Error> {
+        match self {
+            Self::Store(s) => s.list_audit(filter, after, limit).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.list_audit(filter, after, limit),
+        }
+    }
+
+    pub(crate) async fn audit_chain(
+        &self,
+        after: Option<AuditLink>,
+        limit: u32,
+    ) -> Result<Page<AuditRecord, AuditLink>, Error> {
+        match self {
+            Self::Store(s) => s.audit_chain(after, limit).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.audit_chain(after, limit),
+        }
+    }
+
+    pub(crate) async fn audit_anchors(
+        &self,
+        after: Option<AuditLink>,
+        limit: u32,
+    ) -> Result<Page<AuditAnchor, AuditLink>, Error> {
+        match self {
+            Self::Store(s) => s.audit_anchors(after, limit).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.audit_anchors(),
         }
     }
 }

@@ -10,8 +10,10 @@ use crate::{
 use axum::{Router, http::Method};
 use hearth_crds::time::Time;
 use hearth_history::{
-    Error, Event, EventKey, Log, Page, Run, RunCursor, RunFilter, RunSummary, Step, StepKey, Usage, UsageFilter,
+    AuditCursor, AuditEntry, AuditFilter, AuditLink, Error, Event, EventKey, Log, Page, Run, RunCursor, RunFilter,
+    RunSummary, Step, StepKey, Usage, UsageFilter,
 };
+use hearth_wire::{AuditAnchor, AuditRecord, NO_HASH};
 use http_body_util::BodyExt;
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
@@ -153,6 +155,10 @@ pub struct FakeStore {
     events: Arc<Mutex<Vec<Event>>>,
     /// Every read, so that a test sees what was read for whom.
     pub reads: Arc<Mutex<Vec<String>>>,
+    /// The audit trail.
+    pub trail: Arc<Mutex<Vec<AuditRecord>>>,
+    /// What was done, in order: records of the trail and deletions.
+    pub deeds: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl FakeStore {
@@ -228,6 +234,78 @@ impl FakeStore {
         Ok(kept.map(of).collect())
     }
 
+    pub fn bury(&self, run: Uuid) -> Result<(), Error> {
+        self.read(format!("bury {run}"))?;
+        self.deeds.lock().unwrap().push("bury");
+        self.runs.lock().unwrap().retain(|r| r.summary.id != run);
+        Ok(())
+    }
+
+    pub fn record(&self, entry: &AuditEntry) -> Result<(), Error> {
+        self.read("record".to_owned())?;
+        self.deeds.lock().unwrap().push("record");
+        let mut trail = self.trail.lock().unwrap();
+        let mut record = AuditRecord {
+            writer: Uuid::nil().to_string(),
+            number: i64::try_from(trail.len()).unwrap() + 1,
+            at: entry.at,
+            who: entry.who.clone(),
+            verb: entry.verb.clone(),
+            resource: entry.resource.clone(),
+            namespace: entry.namespace.clone(),
+            name: entry.name.clone(),
+            run: entry.run.map(|r| r.to_string()),
+            from: entry.from.clone(),
+            allowed: entry.allowed,
+            reason: entry.reason.clone(),
+            previous: trail.last().map_or(NO_HASH.to_owned(), |r| r.hash.clone()),
+            hash: String::new(),
+        };
+        record.hash = record.digest();
+        trail.push(record);
+        Ok(())
+    }
+
+    pub fn list_audit(
+        &self,
+        filter: &AuditFilter,
+        after: Option<AuditCursor>,
+        limit: u32,
+    ) -> Result<Page<AuditRecord, AuditCursor>, Error> {
+        self.read("audit".to_owned())?;
+        let mut items = self.trail.lock().unwrap().clone();
+        items.reverse();
+        items.retain(|r| {
+            filter.namespace.as_ref().is_none_or(|n| *n == r.namespace)
+                && filter.who.as_ref().is_none_or(|w| *w == r.who)
+                && filter.allowed.is_none_or(|a| a == r.allowed)
+                && filter.since.is_none_or(|s| s <= r.at)
+                && after.is_none_or(|a| r.number < a.link.number)
+        });
+        let limit = usize::try_from(limit).unwrap();
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let cursor = |r: &AuditRecord| AuditCursor { at: r.at, link: link(r) };
+        let next = items.last().filter(|_| more).map(cursor);
+        Ok(Page { items, next })
+    }
+
+    pub fn audit_chain(&self, after: Option<AuditLink>, limit: u32) -> Result<Page<AuditRecord, AuditLink>, Error> {
+        self.read("chain".to_owned())?;
+        let mut items = self.trail.lock().unwrap().clone();
+        items.retain(|r| after.is_none_or(|a| r.number > a.number));
+        let limit = usize::try_from(limit).unwrap();
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(link);
+        Ok(Page { items, next })
+    }
+
+    pub fn audit_anchors(&self) -> Result<Page<AuditAnchor, AuditLink>, Error> {
+        self.read("anchors".to_owned())?;
+        Ok(Page { items: Vec::new(), next: None })
+    }
+
     /// Adds a transition to the first one, which every run has.
     pub fn add_event(&self, transition: &str, seq: i64) {
         self.events.lock().unwrap().push(event(transition, seq));
@@ -253,6 +331,10 @@ impl FakeStore {
         };
         Ok((step == "fit").then_some(log))
     }
+}
+
+fn link(record: &AuditRecord) -> AuditLink {
+    AuditLink { writer: Uuid::nil(), number: record.number }
 }
 
 fn event(transition: &str, seq: i64) -> Event {

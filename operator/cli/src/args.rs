@@ -62,6 +62,13 @@ pub enum Command {
     Trend(TrendArgs),
     /// Show what runs asked for, by namespace and owner: pods, CPU, memory and GPUs times the time that they had them.
     Usage(UsageArgs),
+    /// Show who did what by the API, or was not allowed to, newest first; in all namespaces unless -n names one.
+    ///
+    /// It needs the right to list auditrecords.hearth.dev in all namespaces. With --verify every record is read and its hash
+    /// recomputed here. Exit status: 1 if a record was changed or is gone.
+    Audit(AuditArgs),
+    /// Delete a run that is over from the record, with all its rows, for good.
+    Delete(DeleteArgs),
     /// Check files before they are applied, without a cluster. Exit status: 1 if something is wrong.
     Lint(LintArgs),
     /// Print a script that completes `kubectl-hearth` in a shell.
@@ -219,6 +226,51 @@ pub struct UsageArgs {
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Form::Table)]
     pub output: Form,
+}
+
+/// Which records of the audit trail.
+#[derive(Debug, ClapArgs)]
+pub struct AuditArgs {
+    /// What this user did only.
+    #[arg(long, value_name = "USER", conflicts_with = "verify")]
+    pub who: Option<String>,
+    /// What was made within this time only, for example 24h.
+    #[arg(long, value_name = "DURATION", conflicts_with = "verify")]
+    pub since: Option<String>,
+    /// What was not allowed only.
+    #[arg(long, conflicts_with = "verify")]
+    pub refused: bool,
+    /// The most records to show.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// Check the whole trail instead.
+    #[arg(long)]
+    pub verify: bool,
+    /// A hash that was the newest at an earlier check: a record must still have it.
+    #[arg(long, value_name = "HASH", requires = "verify", value_parser = hash)]
+    pub expect: Option<String>,
+    /// How to print them.
+    #[arg(short, long, value_enum, default_value_t = Form::Table)]
+    pub output: Form,
+}
+
+fn hash(text: &str) -> Result<String, String> {
+    if text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit()) {
+        Ok(text.to_lowercase())
+    } else {
+        Err("a hash is 64 hexadecimal digits".to_owned())
+    }
+}
+
+/// What to delete.
+#[derive(Debug, ClapArgs)]
+pub struct DeleteArgs {
+    /// Which run.
+    #[command(flatten)]
+    pub run: RunRef,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// What to check.

@@ -3,7 +3,7 @@
 use crate::{connect::within, error::CliError};
 use anyhow::{Context, anyhow};
 use hearth_wire::Problem;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{
     body::Bytes,
@@ -38,21 +38,35 @@ impl ApiClient {
 
     /// The document under `path` with these parameters.
     pub async fn get<T: DeserializeOwned>(&mut self, path: &str, query: &[(&str, String)]) -> Result<T, CliError> {
-        let (status, body) = self.fetch(&url(path, query)).await?;
+        let body = self.fetch(Method::GET, &url(path, query)).await?;
+        Ok(serde_json::from_slice(&body).with_context(|| {
+            format!("the API's answer to {path} is not what this version of kubectl hearth expects")
+        })?)
+    }
+
+    /// Deletes what is under `path`.
+    pub async fn delete(&mut self, path: &str) -> Result<(), CliError> {
+        self.fetch(Method::DELETE, path).await.map(drop)
+    }
+
+    /// The body of an answer that is none of a problem.
+    async fn fetch(&mut self, method: Method, url: &str) -> Result<Bytes, CliError> {
+        let (status, body) = self.send(method, url).await?;
         if status.is_success() {
-            return Ok(serde_json::from_slice(&body).with_context(|| {
-                format!("the API's answer to {path} is not what this version of kubectl hearth expects")
-            })?);
+            return Ok(body);
         }
         match serde_json::from_slice::<Problem>(&body) {
             Ok(problem) => Err(problem.into()),
-            Err(_) => Err(anyhow!("the API answered {path} with {status}").into()),
+            Err(_) => Err(anyhow!("the API answered {url} with {status}").into()),
         }
     }
 
-    async fn fetch(&mut self, url: &str) -> Result<(StatusCode, Bytes), CliError> {
-        let mut request =
-            Request::get(url).header(header::HOST, self.host.clone()).header(header::ACCEPT, "application/json");
+    async fn send(&mut self, method: Method, url: &str) -> Result<(StatusCode, Bytes), CliError> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(url)
+            .header(header::HOST, self.host.clone())
+            .header(header::ACCEPT, "application/json");
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization.clone());
         }

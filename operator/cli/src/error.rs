@@ -46,6 +46,7 @@ impl From<Problem> for CliError {
                 | ProblemKind::TimedOut
                 | ProblemKind::TooManyRequests,
             ) => Self::Away(detail),
+            Some(ProblemKind::Conflict) => Self::Other(anyhow::anyhow!(detail)),
             Some(ProblemKind::MethodNotAllowed | ProblemKind::TooLarge | ProblemKind::Internal) | None => {
                 Self::Other(anyhow::anyhow!("{} ({}): {detail}", problem.title, problem.status))
             }

@@ -16,6 +16,7 @@
     )
 )]
 
+mod audit;
 mod clean;
 mod error;
 mod fields;
@@ -33,6 +34,7 @@ mod store;
 mod usage;
 mod writer;
 
+pub use audit::{AuditCursor, AuditEntry, AuditFilter, AuditLink};
 pub use error::{Class, Error};
 pub use filter::{Order, RunFilter};
 pub use hearth_plan::record::{Ack, ObjectKey, RecordBatch};

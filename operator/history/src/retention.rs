@@ -68,6 +68,13 @@ impl Store {
                 }
             }
         }
+        loop {
+            let some = self.forget_audit(cutoff).await?;
+            deleted += some;
+            if some == 0 {
+                break;
+            }
+        }
         Ok(deleted + self.prune_letters(keep).await?)
     }
 }

@@ -47,9 +47,13 @@ impl FromRequestParts<Api> for RunOf {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refused> {
         let who = Identity::from_request_parts(parts, api).await?;
         let InPath(id) = InPath::<String>::from_request_parts(parts, api).await?;
-        let uuid = Uuid::try_parse(&id).map_err(|_| Refused::no_run(&id))?;
-        Ok(Self(api.gate().get_run(&who, uuid).await?, who))
+        Ok(Self(api.gate().get_run(&who, run_id(&id)?).await?, who))
     }
+}
+
+/// The id of a run in a path. What is none names no run.
+pub fn run_id(text: &str) -> Result<Uuid, Refused> {
+    Uuid::try_parse(text).map_err(|_| Refused::no_run(text))
 }
 
 /// Authentication has put it there; without it there is no way into a handler.

@@ -1,6 +1,7 @@
 //! The resources. The router and the OpenAPI document are built from [`Endpoint::ALL`], so this list is what there is.
 
 mod answer;
+mod audit;
 mod docs;
 mod extract;
 mod figures;
@@ -8,17 +9,19 @@ mod runs;
 mod stream;
 
 use crate::{refused::Refused, router::Api};
-use axum::extract::State;
+use axum::{extract::State, http::Method};
 use hearth_wire::ProblemKind;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
-/// A resource behind the gate.
+/// A verb on a resource behind the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// Runs.
     Runs,
     /// One run.
     Run,
+    /// The end of its record.
+    DeleteRun,
     /// Its attempts.
     Steps,
     /// Its transitions.
@@ -33,6 +36,12 @@ pub enum Endpoint {
     WorkflowTrend,
     /// What runs asked for.
     Usage,
+    /// The audit trail, newest first.
+    Audit,
+    /// The same by its chains.
+    AuditChain,
+    /// What vouches for records that went by age.
+    AuditAnchors,
     /// The OpenAPI document.
     Document,
     /// The page to try it.
@@ -43,9 +52,10 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Runs,
         Self::Run,
+        Self::DeleteRun,
         Self::Steps,
         Self::Events,
         Self::Stream,
@@ -53,6 +63,9 @@ impl Endpoint {
         Self::WorkflowRuns,
         Self::WorkflowTrend,
         Self::Usage,
+        Self::Audit,
+        Self::AuditChain,
+        Self::AuditAnchors,
         Self::Document,
         Self::Docs,
         Self::DocsFile,
@@ -63,7 +76,7 @@ impl Endpoint {
     pub fn path(self) -> &'static str {
         match self {
             Self::Runs => "/api/v1/runs",
-            Self::Run => "/api/v1/runs/{id}",
+            Self::Run | Self::DeleteRun => "/api/v1/runs/{id}",
             Self::Steps => "/api/v1/runs/{id}/steps",
             Self::Events => "/api/v1/runs/{id}/events",
             Self::Stream => "/api/v1/runs/{id}/events/stream",
@@ -71,9 +84,35 @@ impl Endpoint {
             Self::WorkflowRuns => "/api/v1/workflows/{namespace}/{name}/runs",
             Self::WorkflowTrend => "/api/v1/workflows/{namespace}/{name}/trend",
             Self::Usage => "/api/v1/usage",
+            Self::Audit => "/api/v1/audit",
+            Self::AuditChain => "/api/v1/audit/chain",
+            Self::AuditAnchors => "/api/v1/audit/anchors",
             Self::Document => "/openapi.json",
             Self::Docs => "/docs",
             Self::DocsFile => "/docs/{file}",
+        }
+    }
+
+    /// The verb.
+    #[must_use]
+    pub fn method(self) -> Method {
+        match self {
+            Self::DeleteRun => Method::DELETE,
+            Self::Runs
+            | Self::Run
+            | Self::Steps
+            | Self::Events
+            | Self::Stream
+            | Self::Logs
+            | Self::WorkflowRuns
+            | Self::WorkflowTrend
+            | Self::Usage
+            | Self::Audit
+            | Self::AuditChain
+            | Self::AuditAnchors
+            | Self::Document
+            | Self::Docs
+            | Self::DocsFile => Method::GET,
         }
     }
 
@@ -82,6 +121,7 @@ impl Endpoint {
         match self {
             Self::Runs => routes!(runs::runs),
             Self::Run => routes!(runs::run),
+            Self::DeleteRun => routes!(runs::delete),
             Self::Steps => routes!(runs::steps),
             Self::Events => routes!(runs::events),
             Self::Stream => routes!(stream::follow),
@@ -89,6 +129,9 @@ impl Endpoint {
             Self::WorkflowRuns => routes!(runs::workflow_runs),
             Self::WorkflowTrend => routes!(figures::workflow_trend),
             Self::Usage => routes!(figures::usage),
+            Self::Audit => routes!(audit::audit),
+            Self::AuditChain => routes!(audit::chain),
+            Self::AuditAnchors => routes!(audit::anchors),
             Self::Document => routes!(docs::document),
             Self::Docs => routes!(docs::docs),
             Self::DocsFile => routes!(docs::docs_file),
@@ -102,13 +145,17 @@ impl Endpoint {
             Self::Document | Self::Docs | Self::DocsFile => true,
             Self::Runs
             | Self::Run
+            | Self::DeleteRun
             | Self::Steps
             | Self::Events
             | Self::Stream
             | Self::Logs
             | Self::WorkflowRuns
             | Self::WorkflowTrend
-            | Self::Usage => false,
+            | Self::Usage
+            | Self::Audit
+            | Self::AuditChain
+            | Self::AuditAnchors => false,
         }
     }
 }
@@ -180,5 +227,8 @@ pub(crate) async fn no_such_path() -> Refused {
 
 /// A verb that the resource does not have.
 pub(crate) async fn no_such_method() -> Refused {
-    Refused::new(ProblemKind::MethodNotAllowed, "this resource can only be read: GET or HEAD")
+    Refused::new(
+        ProblemKind::MethodNotAllowed,
+        "this resource does not have that verb; /openapi.json lists what there is",
+    )
 }

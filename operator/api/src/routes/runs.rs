@@ -2,7 +2,7 @@
 
 use super::{
     answer::{fresh, tagged},
-    extract::{InPath, Params, RunOf},
+    extract::{InPath, Params, RunOf, run_id},
 };
 use crate::{
     gate::Authorized,
@@ -12,7 +12,11 @@ use crate::{
     router::Api,
     source,
 };
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use hearth_history::Run;
 use hearth_wire::{self as wire, Page, ProblemKind};
 
@@ -89,6 +93,23 @@ async fn list_runs(api: &Api, who: &Identity, query: &RunsQuery) -> Result<Respo
 )]
 pub async fn run(headers: HeaderMap, RunOf(run, _): RunOf) -> Response {
     tagged(&headers, &source::run(run.into_inner()))
+}
+
+/// Delete a run
+///
+/// With all its rows, for good; it needs the right to delete the object itself. A run that is not over cannot be deleted.
+/// Who deleted it stays on the audit trail.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/runs/{id}",
+    operation_id = "deleteRun",
+    tag = "runs",
+    params(("id" = String, Path, description = "Id of the run (UUIDv7).")),
+    responses((status = 204, description = "It is deleted; the same again is a 404."))
+)]
+pub async fn delete(State(api): State<Api>, who: Identity, InPath(id): InPath<String>) -> Result<StatusCode, Refused> {
+    api.gate().delete_run(&who, run_id(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// List the attempts of a run

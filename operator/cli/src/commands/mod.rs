@@ -1,7 +1,9 @@
 //! What each command does.
 
+mod audit;
 mod compare;
 mod completion;
+mod delete;
 mod describe;
 mod logs;
 mod runs;
@@ -43,6 +45,11 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
             runs::since(Some(&usage.since), Timestamp::now())?;
             usage::usage(&mut connect(&args.target).await?, &usage).await?;
         }
+        Command::Audit(audit) => {
+            runs::since(audit.since.as_deref(), Timestamp::now())?;
+            audit::audit(&mut connect(&args.target).await?, &audit, args.target.namespace.as_deref()).await?;
+        }
+        Command::Delete(delete) => delete::delete(&mut connect(&args.target).await?, &delete).await?,
         Command::Describe(describe) => {
             describe::describe(&mut connect(&args.target).await?, &describe).await?;
         }

@@ -1,6 +1,7 @@
 //! Text for people.
 
 mod age;
+mod audit;
 mod compare;
 mod describe;
 mod figures;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 use style::{of_phase, paint};
 use table::{Cell, Column, Table};
 
+pub use audit::{audit, verdict};
 pub use compare::{Compared, compare};
 pub use describe::{Described, culprit, describe};
 pub use figures::{trend, usage};

@@ -40,7 +40,7 @@ impl Postgres {
         .await
     }
 
-    async fn steward(&self) -> Result<PgConnection, sqlx::Error> {
+    pub(super) async fn steward(&self) -> Result<PgConnection, sqlx::Error> {
         let mut connection = open(&self.owner, self.limits.connect, self.limits.migrate).await?;
         connection.execute(PATIENCE).await?;
         Ok(connection)

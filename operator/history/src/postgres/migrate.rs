@@ -11,7 +11,8 @@ use sqlx::{
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "runs", include_str!("../../migrations/postgres/0001_runs.sql")),
     (2, "partitions", include_str!("../../migrations/postgres/0002_partitions.sql")),
-    (3, "artifacts", include_str!("../../migrations/postgres/0003_artifacts.sql")),
+    (3, "audit", include_str!("../../migrations/postgres/0003_audit.sql")),
+    (4, "artifacts", include_str!("../../migrations/postgres/0004_artifacts.sql")),
 ];
 pub(super) const ADMIT: &str = include_str!("sql/admit.sql");
 const PUBLIC_VIEW: &str = include_str!("sql/public_view.sql");

@@ -1,6 +1,7 @@
 //! PostgreSQL as the store; 15 is what it is tested on.
 
 mod aging;
+mod audit;
 mod blobs;
 mod connection;
 mod list;
@@ -12,6 +13,7 @@ mod usage;
 mod write;
 
 use crate::{
+    audit::Chain,
     error::Error,
     fields::{Fields, plain_fields},
     link::{Held, Link, bounded},
@@ -38,6 +40,7 @@ pub struct Postgres {
     place: Arc<str>,
     link: Arc<Link<PgConnection>>,
     readers: Arc<Readers>,
+    chain: Chain,
 }
 
 impl Postgres {
@@ -47,6 +50,7 @@ impl Postgres {
         Ok(Self {
             place: place(&options).into(),
             link: Arc::default(),
+            chain: Chain::default(),
             readers: Arc::new(Readers::new((*options).clone(), limits)),
             owner: options.clone(),
             options,
@@ -150,6 +154,14 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("make_partitions", aging::MAKE_PARTITIONS),
     ("drop_partitions", aging::DROP_PARTITIONS),
     ("admit", migrate::ADMIT),
+    ("audit_head", audit::AUDIT_HEAD),
+    ("audit_newest", audit::AUDIT_NEWEST),
+    ("insert_audit", audit::INSERT_AUDIT),
+    ("list_audit", audit::LIST_AUDIT),
+    ("audit_chain", audit::AUDIT_CHAIN),
+    ("audit_anchors", audit::AUDIT_ANCHORS),
+    ("anchor_audit", audit::ANCHOR_AUDIT),
+    ("forget_audit", audit::FORGET_AUDIT),
     ("get_run", read::GET_RUN),
     ("list_steps", read::LIST_STEPS),
     ("list_events", read::LIST_EVENTS),

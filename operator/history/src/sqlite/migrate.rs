@@ -11,7 +11,8 @@ use std::time::Duration;
 /// In order; what is here never changes once it was released, a change is a further one.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "runs", include_str!("../../migrations/sqlite/0001_runs.sql")),
-    (2, "artifacts", include_str!("../../migrations/sqlite/0002_artifacts.sql")),
+    (2, "audit", include_str!("../../migrations/sqlite/0002_audit.sql")),
+    (3, "artifacts", include_str!("../../migrations/sqlite/0003_artifacts.sql")),
 ];
 
 fn migrator() -> Migrator {

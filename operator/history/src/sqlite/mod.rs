@@ -1,6 +1,7 @@
 //! SQLite as the store: one file on the volume of the one replica.
 
 mod aging;
+mod audit;
 mod blobs;
 mod connection;
 mod list;
@@ -11,6 +12,7 @@ mod usage;
 mod write;
 
 use crate::{
+    audit::Chain,
     error::Error,
     fields::{Fields, plain_fields},
     link::{Held, Link, bounded},
@@ -36,6 +38,7 @@ pub struct Sqlite {
     place: Arc<str>,
     link: Arc<Link<SqliteConnection>>,
     readers: SqlitePool,
+    chain: Chain,
 }
 
 impl Sqlite {
@@ -46,6 +49,7 @@ impl Sqlite {
             limits,
             place: format!("sqlite at {}", file.display()).into(),
             link: Arc::default(),
+            chain: Chain::default(),
             readers: readers(file, limits),
         }
     }
@@ -144,6 +148,14 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("prune_steps", aging::PRUNE_STEPS),
     ("prune_runs", aging::PRUNE_RUNS),
     ("prune_letters", aging::PRUNE_LETTERS),
+    ("audit_head", audit::AUDIT_HEAD),
+    ("audit_newest", audit::AUDIT_NEWEST),
+    ("insert_audit", audit::INSERT_AUDIT),
+    ("list_audit", audit::LIST_AUDIT),
+    ("audit_chain", audit::AUDIT_CHAIN),
+    ("audit_anchors", audit::AUDIT_ANCHORS),
+    ("anchor_audit", audit::ANCHOR_AUDIT),
+    ("forget_audit", audit::FORGET_AUDIT),
     ("get_run", read::GET_RUN),
     ("list_steps", read::LIST_STEPS),
     ("list_events", read::LIST_EVENTS),

@@ -50,6 +50,15 @@ suite! {
         }
     }
     migrated {
+        audit {
+            each_record_holds_the_hash_of_the_one_before,
+            a_clock_that_goes_back_does_not_turn_a_chain_round,
+            the_trail_is_listed_newest_first,
+            nobody_changes_or_deletes_a_record,
+            what_is_changed_behind_our_back_is_found,
+            old_chains_go_and_anchors_vouch_for_them,
+            many_at_once_are_one_chain_per_writer,
+        }
         ordering {
             a_late_row_changes_nothing,
             a_repeated_final_batch_is_acknowledged_again_and_writes_nothing,

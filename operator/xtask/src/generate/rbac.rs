@@ -87,7 +87,7 @@ fn aggregated() -> String {
         );
         for entry in registry::KINDS {
             if part.verbs != ["approve"] || APPROVABLE.contains(&entry.plural) {
-                rule(&mut out, GROUP, entry.plural, part.verbs, part.why);
+                rule(&mut out, GROUP, entry.plural, part.verbs, &[], part.why);
             }
         }
     }

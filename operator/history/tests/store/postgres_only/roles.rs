@@ -4,7 +4,8 @@ use crate::{
     harness::{quick, start_with, with_empty_postgres},
     rows::{batch, event, run, run_record, step, step_record},
 };
-use hearth_history::{Order, Retention, RunFilter, connect, open};
+use hearth_crds::time::Time;
+use hearth_history::{AuditEntry, AuditFilter, Order, Retention, RunFilter, connect, open};
 use hearth_plan::record::Record;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use std::time::Duration;
@@ -43,9 +44,17 @@ async fn the_role_that_writes_changes_no_table() {
         assert_eq!(store.bury(&[gone], "asked for").await.unwrap(), 1);
         assert_eq!(store.list_runs(&RunFilter::default(), Order::NewestFirst, None, 10).await.unwrap().items.len(), 2);
         assert_eq!(store.list_steps(id, None, 10).await.unwrap().items.len(), 1);
-        store.upkeep(Retention(Some(Duration::from_secs(365 * 86_400)))).await.unwrap();
-
+        let at = Time::from_millis(1_600_000_000_000);
+        for who in ["ada", "bob"] {
+            store.record(&AuditEntry { who: who.to_owned(), ..audit_entry(at) }).await.unwrap();
+        }
+        assert_eq!(store.list_audit(&AuditFilter::default(), None, 10).await.unwrap().items.len(), 2);
         let mut plain = PgConnection::connect_with(&db.options().clone().username(&writer)).await.unwrap();
+        assert!(plain.execute("DELETE FROM hearth.audit").await.is_err());
+        store.upkeep(Retention(Some(Duration::from_secs(365 * 86_400)))).await.unwrap();
+        assert_eq!(store.list_audit(&AuditFilter::default(), None, 10).await.unwrap().items, []);
+        assert_eq!(store.audit_anchors(None, 10).await.unwrap().items.len(), 1, "the owner's role keeps the last");
+
         for ddl in [
             "CREATE TABLE hearth.mine ()",
             "DROP TABLE hearth.runs_default",
@@ -54,6 +63,11 @@ async fn the_role_that_writes_changes_no_table() {
             "SELECT hearth.make_partitions(9)",
             "SELECT hearth.drop_partitions(hearth.first_id(now()))",
             "SELECT hearth.admit(current_user)",
+            "UPDATE hearth.audit SET who = 'eve'",
+            "DELETE FROM hearth.audit",
+            "TRUNCATE hearth.audit",
+            "INSERT INTO hearth.audit_anchors (writer, number, at, hash) SELECT writer, number, at, hash FROM hearth.audit",
+            "ALTER TABLE hearth.audit DISABLE TRIGGER USER",
         ] {
             let error = plain.execute(ddl).await.unwrap_err();
             let code = error.as_database_error().and_then(|e| e.code()).unwrap_or_default().into_owned();
@@ -65,6 +79,21 @@ async fn the_role_that_writes_changes_no_table() {
         db.sql().execute(AssertSqlSafe(cleanup)).await.unwrap();
     })
     .await;
+}
+
+fn audit_entry(at: Time) -> AuditEntry {
+    AuditEntry {
+        at,
+        who: String::new(),
+        verb: "delete".to_owned(),
+        resource: "workflows.hearth.dev".to_owned(),
+        namespace: "climate".to_owned(),
+        name: "co2".to_owned(),
+        run: None,
+        from: String::new(),
+        allowed: true,
+        reason: String::new(),
+    }
 }
 
 #[tokio::test]

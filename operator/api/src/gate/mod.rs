@@ -6,6 +6,8 @@
 //! A row carries the UID of the namespace it was made in. When a namespace is deleted and another gets its name, the
 //! rights in the new one say nothing about the rows of the old one: those need the right in all namespaces.
 
+mod audit;
+
 use crate::{
     authz::{Authorizer, Right},
     cluster::ClusterAway,
@@ -131,23 +133,18 @@ impl Gate {
         };
         let right = Right::on_kind("list", kind, namespace, None).ok_or_else(|| no_kind(kind))?;
         let Some(namespace) = namespace else {
-            return if self.allows(who, &right).await? {
-                Ok(None)
-            } else {
-                Err(Refused::new(
-                    ProblemKind::Forbidden,
-                    format!("you may not {right}; name a namespace that you may list: ?namespace=NAME"),
-                ))
-            };
+            if self.allows(who, &right).await? {
+                return Ok(None);
+            }
+            let detail = format!("you may not {right}; name a namespace that you may list: ?namespace=NAME");
+            return Err(self.deny(who, &right, None, detail).await);
         };
         if self.allows(who, &right.everywhere()).await? {
             return Ok(None);
         }
         if !self.allows(who, &right).await? {
-            return Err(Refused::new(
-                ProblemKind::Forbidden,
-                format!("you may not {right}; ask for a Role with that right"),
-            ));
+            let detail = format!("you may not {right}; ask for a Role with that right");
+            return Err(self.deny(who, &right, None, detail).await);
         }
         let live = self.authorizer.namespace_uid(namespace).await.map_err(ClusterAway::refused)?;
         Ok(Some(live.into_iter().collect()))
@@ -155,13 +152,35 @@ impl Gate {
 
     /// One run.
     pub async fn get_run(&self, who: &Identity, id: Uuid) -> Result<Authorized<Run>, Refused> {
+        self.run_for(who, id, "get").await.map(|(run, _)| Authorized(run))
+    }
+
+    /// Deletes a run that is over with all its rows, for good: what arrives later of it is dropped.
+    pub async fn delete_run(&self, who: &Identity, id: Uuid) -> Result<(), Refused> {
+        let (run, right) = self.run_for(who, id, "delete").await?;
+        let row = &run.summary;
+        if !row.terminal {
+            return Err(Refused::new(
+                ProblemKind::Conflict,
+                format!(
+                    "run {id} is {}; only a run that is over can be deleted. Stop it first: kubectl hearth cancel {} -n {}",
+                    row.phase, row.name, row.namespace
+                ),
+            ));
+        }
+        self.permit(who, &right, Some(id), &format!("deletes run {} from the record", row.number)).await?;
+        self.source.bury(id, &format!("deleted by {}", who.user())).await.map_err(|e| self.away(&e))
+    }
+
+    /// A run, if `who` may do that with its object, and the right to.
+    async fn run_for(&self, who: &Identity, id: Uuid, verb: &'static str) -> Result<(Run, Right), Refused> {
         let found = self.source.get_run(id).await.map_err(|e| self.away(&e))?;
         let run = found.ok_or_else(|| Refused::no_run(&id.to_string()))?;
         let row = &run.summary;
-        let right = Right::on_kind("get", &row.kind, Some(&row.namespace), Some(&row.name))
+        let right = Right::on_kind(verb, &row.kind, Some(&row.namespace), Some(&row.name))
             .ok_or_else(|| Refused::no_run(&id.to_string()))?;
         self.require(who, &right, row).await?;
-        Ok(Authorized(run))
+        Ok((run, right))
     }
 
     /// Attempts of a run.
@@ -208,7 +227,7 @@ impl Gate {
                 right.everywhere()
             )
         };
-        Err(Refused::new(ProblemKind::Forbidden, detail))
+        Err(self.deny(who, right, Some(row.id), detail).await)
     }
 
     async fn allows(&self, who: &Identity, right: &Right) -> Result<bool, Refused> {

@@ -1,0 +1,7 @@
+SELECT a.writer, a.number, a.at, a.who, a.verb, a.resource, a.namespace, a.name, a.run, a.origin, a.allowed, a.reason, a.previous, a.hash
+  FROM hearth.audit a
+ WHERE ($1::text IS NULL OR a.namespace = $1) AND ($2::text IS NULL OR a.who = $2)
+   AND ($3::timestamptz IS NULL OR a.at >= $3) AND ($4::boolean IS NULL OR a.allowed = $4)
+   AND (a.at, a.writer, a.number) < ($5::timestamptz, $6::uuid, $7::bigint)
+ ORDER BY a.at DESC, a.writer DESC, a.number DESC
+ LIMIT $8
