@@ -59,6 +59,12 @@ results: {made: "${steps.make.outputs.sum}", read: "${steps.read.outputs.sum}", 
         let digest = results["made"].as_str().unwrap_or_default();
         ensure!(said.code == 0 && said.out.contains("Artifacts:") && said.out.contains(digest), "{said:?}");
         println!("{}", said.out);
+        let file = std::env::temp_dir().join(&scene.namespace);
+        let to = file.to_string_lossy();
+        let said = plugin::hearth(&scene.cluster, &["artifact", "make.noise", run, "--to", &to])?;
+        ensure!(said.code == 0 && std::fs::metadata(&file)?.len() == 300_000, "{said:?}");
+        println!("{}", said.out);
+        std::fs::remove_file(&file)?;
         Ok(())
     })
 }

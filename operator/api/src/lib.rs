@@ -52,5 +52,5 @@ pub use keeper::{Issued, KeeperError};
 pub use metrics::ApiMetrics;
 pub use refused::Refused;
 pub use router::{Api, router};
-pub use server::{ApiConfig, ServeError, plain, serve, serve_plain};
+pub use server::{ApiConfig, PodSide, ServeError, plain, serve, serve_plain};
 pub use source::Source;

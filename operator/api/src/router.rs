@@ -22,6 +22,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
+use hearth_artifacts::Artifacts;
 use hearth_bounds::Limiter;
 use hearth_wire::ProblemKind;
 use kube::Client;
@@ -29,6 +30,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The longest body of a request. Nothing here reads one yet.
@@ -54,10 +56,11 @@ struct Inner {
     metrics: ApiMetrics,
     document: Vec<u8>,
     streams: Streams,
+    artifacts: watch::Receiver<Option<Artifacts>>,
 }
 
 impl Api {
-    /// An API over `source`, which asks the API server through `client` who may see what.
+    /// An API over `source` and `artifacts`, which asks the API server through `client` who may see what.
     #[must_use]
     pub fn new(
         client: Client,
@@ -66,6 +69,7 @@ impl Api {
         cursors: CursorKey,
         health: Health,
         metrics: ApiMetrics,
+        artifacts: watch::Receiver<Option<Artifacts>>,
     ) -> Self {
         let cluster = Cluster::new(client);
         Self(Arc::new(Inner {
@@ -77,6 +81,7 @@ impl Api {
             metrics,
             document: openapi::written(),
             streams: Streams::new(STREAMS.0, STREAMS.1),
+            artifacts,
         }))
     }
 
@@ -91,6 +96,11 @@ impl Api {
     /// The OpenAPI document.
     pub(crate) fn document(&self) -> &[u8] {
         &self.0.document
+    }
+
+    /// The artifact store, if there is one.
+    pub(crate) fn artifacts(&self) -> Option<Artifacts> {
+        self.0.artifacts.borrow().clone()
     }
 
     pub(crate) fn streams(&self) -> &Streams {

@@ -10,6 +10,7 @@ use crate::{
     tls::peer,
 };
 use axum::{Router, body::Body, extract::State, http::header, response::IntoResponse, routing::get};
+use hearth_artifacts::Artifacts;
 use hearth_history::Store;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kube::Client;
@@ -50,6 +51,14 @@ pub struct ApiConfig {
     pub cluster_tokens: bool,
 }
 
+/// What the API and the port that pods reach give each other.
+pub struct PodSide {
+    /// Is told each certificate.
+    pub issued: watch::Sender<Option<Arc<Issued>>>,
+    /// The artifact store, once it is open.
+    pub artifacts: watch::Receiver<Option<Artifacts>>,
+}
+
 /// Why a server ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -66,21 +75,21 @@ pub enum ServeError {
     Certificates(#[from] KeeperError),
 }
 
-/// Serves the API until `stop` is done, and tells `issued` each certificate that it uses. Until the API server has given the certificates it tries again and again.
+/// Serves the API until `stop` is done, and tells the port for pods each certificate that it uses. Until the API server has given the certificates it tries again and again.
 pub async fn serve(
     config: ApiConfig,
     client: Client,
     store: Store,
     health: Health,
     metrics: ApiMetrics,
-    issued: watch::Sender<Option<Arc<Issued>>>,
+    pod_side: PodSide,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let mut stop = pin!(stop);
     health.set("api", PartState::Starting);
     let listener = listen(config.addr).await?;
     let keeper = tokio::select! {
-        keeper = certificates(&client, &config, &issued) => keeper,
+        keeper = certificates(&client, &config, &pod_side.issued) => keeper,
         () = &mut stop => return Ok(()),
     };
     let api = Api::new(
@@ -90,6 +99,7 @@ pub async fn serve(
         keeper.cursor_key(),
         health.clone(),
         metrics.clone(),
+        pod_side.artifacts,
     );
     let tls = keeper.config();
     health.set("api", PartState::Up);

@@ -2,7 +2,7 @@
 
 use crate::{
     server::{Front, accept},
-    testing::{FakeCluster, FakeStore, app, run},
+    testing::{FakeCluster, FakeStore, UID, app, run},
 };
 use std::{future::pending, net::SocketAddr, time::Duration};
 use tokio::{
@@ -13,7 +13,7 @@ use tokio::{
 
 async fn serve() -> SocketAddr {
     let store = FakeStore::default();
-    store.runs.lock().unwrap().push(run(1, "climate", "uid-climate"));
+    store.runs.lock().unwrap().push(run(1, "climate", UID));
     let cluster = FakeCluster::with(&[("ada", "list", "workflows", "climate")]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();

@@ -1,6 +1,7 @@
 //! Where rows come from: the history store, in the words of the API.
 
 use crate::refused::Refused;
+use hearth_crds::artifacts::StoredArtifact;
 use hearth_history::{
     AuditCursor, AuditEntry, AuditFilter, AuditLink, Class, Error, Event, EventKey, Log, Order, Page, Run, RunCursor,
     RunFilter, RunSummary, Step, StepKey, Store, Usage, UsageFilter,
@@ -64,6 +65,14 @@ impl Source {
             Self::Store(s) => s.list_events(run, after, limit).await,
             #[cfg(test)]
             Self::Fake(f) => f.list_events(run, after),
+        }
+    }
+
+    pub(crate) async fn artifact(&self, run: Uuid, step: &str, name: &str) -> Result<Option<StoredArtifact>, Error> {
+        match self {
+            Self::Store(s) => s.artifact(run, step, name).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.artifact(run, step, name),
         }
     }
 

@@ -8,7 +8,12 @@ use crate::{
     source::Source,
 };
 use axum::{Router, http::Method};
-use hearth_crds::time::Time;
+use hearth_artifacts::{
+    Artifacts,
+    volume::{Limits, UrlKeys, Volume, VolumeConfig},
+};
+use hearth_contract::digest::Digest;
+use hearth_crds::{artifacts::StoredArtifact, time::Time};
 use hearth_history::{
     AuditCursor, AuditEntry, AuditFilter, AuditLink, Error, Event, EventKey, Log, Page, Run, RunCursor, RunFilter,
     RunSummary, Step, StepKey, Usage, UsageFilter,
@@ -23,7 +28,11 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use tokio::sync::watch;
 use uuid::Uuid;
+
+/// UID of the namespace climate.
+pub const UID: &str = "6f1c2c1e-5a8e-4d0c-9f43-0c1f2d3e4a5b";
 
 /// A rule: user, verb, resource, namespace (`*` is all).
 pub type Rule = (&'static str, &'static str, &'static str, &'static str);
@@ -43,7 +52,7 @@ impl FakeCluster {
     pub fn with(rules: &[Rule]) -> Self {
         let cluster = Self::default();
         cluster.rules.lock().unwrap().extend_from_slice(rules);
-        cluster.namespaces.lock().unwrap().insert("climate", "uid-climate");
+        cluster.namespaces.lock().unwrap().insert("climate", UID);
         cluster
     }
 
@@ -318,6 +327,17 @@ impl FakeStore {
         runs[0].summary.terminal = phase != "Running";
     }
 
+    pub fn artifact(&self, run: Uuid, step: &str, name: &str) -> Result<Option<StoredArtifact>, Error> {
+        self.read(format!("artifact {run}"))?;
+        let stored =
+            |bytes: &[u8]| StoredArtifact { digest: Digest::of(bytes).to_string(), bytes: 1, directory: false };
+        Ok(match (step, name) {
+            ("fit", "model") => Some(stored(b"x")),
+            ("fit", "lost") => Some(stored(b"y")),
+            _ => None,
+        })
+    }
+
     pub fn get_log(&self, run: Uuid, step: &str) -> Result<Option<Log>, Error> {
         self.read(format!("log {run}"))?;
         let log = Log {
@@ -417,6 +437,23 @@ pub fn app(cluster: &FakeCluster, store: &FakeStore, cluster_tokens: bool) -> Ro
         CursorKey::derive(b"test"),
         Health::new(),
         ApiMetrics::default(),
+        watch::channel(Some(artifacts())).1,
     );
     router(api)
+}
+
+/// A volume that holds the artifact of run 1: the byte `x`.
+fn artifacts() -> Artifacts {
+    let folder = std::env::temp_dir().join(format!("hearth-api-artifacts-{}", std::process::id()));
+    let blobs = folder.join("blobs").join(UID);
+    std::fs::create_dir_all(&blobs).unwrap();
+    std::fs::write(blobs.join(Digest::of(b"x").hex()), b"x").unwrap();
+    let config = VolumeConfig {
+        folder,
+        endpoint: "https://localhost".to_owned(),
+        keys: UrlKeys::derive(b"test", None),
+        keep_free: 0,
+        limits: Limits::default(),
+    };
+    Artifacts::volume(Volume::open(config).unwrap())
 }

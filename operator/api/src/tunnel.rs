@@ -4,7 +4,7 @@ use crate::{
     keeper::Keeper,
     metrics::ApiMetrics,
     server::{Front, accept},
-    testing::{FakeCluster, FakeStore, app, run},
+    testing::{FakeCluster, FakeStore, UID, app, run},
 };
 use axum::{body::Body, http::Request};
 use hyper_util::rt::TokioIo;
@@ -73,7 +73,7 @@ async fn keeper(cluster: &FakeCluster) -> Keeper {
 /// A server on loopback; it ends when the sender is dropped.
 async fn serve(cluster: &FakeCluster, keeper: &Keeper) -> (SocketAddr, oneshot::Sender<()>) {
     let store = FakeStore::default();
-    store.runs.lock().unwrap().push(run(1, "climate", "uid-climate"));
+    store.runs.lock().unwrap().push(run(1, "climate", UID));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();

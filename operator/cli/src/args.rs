@@ -56,6 +56,8 @@ pub enum Command {
     Watch(WorkflowRef),
     /// Print the logs that the record keeps of a run.
     Logs(LogsArgs),
+    /// Fetch a file that a step left, and compare it with its digest. A directory comes as a tar.
+    Artifact(ArtifactArgs),
     /// Compare two runs: params, outputs, results, images and times.
     Compare(CompareArgs),
     /// Show how the last runs of a Workflow went: failures and durations, as a whole and day by day.
@@ -181,6 +183,23 @@ pub struct LogsArgs {
     /// The log of this attempt only.
     #[arg(long, requires = "step")]
     pub attempt: Option<i32>,
+}
+
+/// Which file.
+#[derive(Debug, ClapArgs)]
+pub struct ArtifactArgs {
+    /// The step and its artifact, as STEP.ARTIFACT, for example clean.table.
+    #[arg(value_name = "STEP.ARTIFACT")]
+    pub artifact: String,
+    /// Which run.
+    #[command(flatten)]
+    pub run: RunRef,
+    /// Where it goes; - is standard output. Default: the artifact's name in this folder.
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// Replace a file that is there.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Which two runs.

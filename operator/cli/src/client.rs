@@ -3,10 +3,10 @@
 use crate::{connect::within, error::CliError};
 use anyhow::{Context, anyhow};
 use hearth_wire::Problem;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{
-    body::Bytes,
+    body::{Bytes, Incoming},
     client::conn::http1::{SendRequest, handshake},
 };
 use hyper_util::rt::TokioIo;
@@ -49,19 +49,36 @@ impl ApiClient {
         self.fetch(Method::DELETE, path).await.map(drop)
     }
 
+    /// Begins to read the file under `path`. It comes as fast as it does: nothing limits its length or its time.
+    pub async fn download(&mut self, path: &str) -> Result<Download, CliError> {
+        let response = self.ask(Method::GET, path).await?;
+        let status = response.status();
+        let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
+        let digest = header("repr-digest").and_then(|d| d.strip_prefix("sha-256=:")).and_then(|d| d.strip_suffix(':'));
+        let digest = digest.map(str::to_owned);
+        let is_tar = header("content-type") == Some("application/x-tar");
+        if status.is_success() {
+            return Ok(Download { body: response.into_body(), digest, is_tar });
+        }
+        let body = within("the API", Limited::new(response.into_body(), LONGEST).collect()).await?;
+        Err(refused(status, path, &body.map_err(|e| anyhow!(e))?.to_bytes()))
+    }
+
     /// The body of an answer that is none of a problem.
     async fn fetch(&mut self, method: Method, url: &str) -> Result<Bytes, CliError> {
         let (status, body) = self.send(method, url).await?;
-        if status.is_success() {
-            return Ok(body);
-        }
-        match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => Err(problem.into()),
-            Err(_) => Err(anyhow!("the API answered {url} with {status}").into()),
-        }
+        if status.is_success() { Ok(body) } else { Err(refused(status, url, &body)) }
     }
 
     async fn send(&mut self, method: Method, url: &str) -> Result<(StatusCode, Bytes), CliError> {
+        let response = self.ask(method, url).await?;
+        let status = response.status();
+        let body = within("the API", Limited::new(response.into_body(), LONGEST).collect()).await?;
+        Ok((status, body.map_err(|e| broke(anyhow!(e)))?.to_bytes()))
+    }
+
+    /// The answer's head.
+    async fn ask(&mut self, method: Method, url: &str) -> Result<Response<Incoming>, CliError> {
         let mut request = Request::builder()
             .method(method)
             .uri(url)
@@ -73,13 +90,32 @@ impl ApiClient {
         let request = request.body(Empty::new()).context("the request")?;
         within("the API", async {
             self.sender.ready().await?;
-            let response = self.sender.send_request(request).await?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), LONGEST).collect().await.map_err(|e| anyhow!(e))?;
-            Ok::<_, anyhow::Error>((status, body.to_bytes()))
+            self.sender.send_request(request).await
         })
         .await?
-        .map_err(|e| CliError::Other(e.context("the connection to the API broke")))
+        .map_err(|e| broke(e.into()))
+    }
+}
+
+/// A file that comes.
+pub struct Download {
+    /// Its bytes.
+    pub body: Incoming,
+    /// Their SHA-256 in base64.
+    pub digest: Option<String>,
+    /// Whether it is the tar of a directory.
+    pub is_tar: bool,
+}
+
+fn broke(error: anyhow::Error) -> CliError {
+    CliError::Other(error.context("the connection to the API broke"))
+}
+
+/// An answer that says no.
+fn refused(status: StatusCode, url: &str, body: &[u8]) -> CliError {
+    match serde_json::from_slice::<Problem>(body) {
+        Ok(problem) => problem.into(),
+        Err(_) => anyhow!("the API answered {url} with {status}").into(),
     }
 }
 

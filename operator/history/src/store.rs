@@ -13,6 +13,7 @@ use crate::{
     usage::{Usage, UsageFilter},
     writer::{Pace, Writer},
 };
+use hearth_crds::artifacts::StoredArtifact;
 use hearth_plan::record::{Ack, RecordBatch};
 use std::{fmt, path::Path, time::Duration};
 use tokio::{
@@ -292,6 +293,15 @@ impl Store {
             Self::Postgres(p) => p.insert_dead_letter(letter).await,
             Self::Sqlite(s) => s.insert_dead_letter(letter).await,
         }
+    }
+
+    /// What the last attempt of a step that left an artifact of that name says of it: digest, bytes, directory.
+    pub async fn artifact(&self, run: Uuid, step: &str, name: &str) -> Result<Option<StoredArtifact>, Error> {
+        let found = match self {
+            Self::Postgres(p) => p.artifact(run, step, name).await,
+            Self::Sqlite(s) => s.artifact(run, step, name).await,
+        }?;
+        Ok(found.and_then(|value| serde_json::from_value(value).ok()))
     }
 
     /// Every blob of the artifact store that a row refers to.

@@ -12,7 +12,7 @@ mod uninstall;
 use anyhow::{Context, Result, ensure};
 use args::{Cli, LogFormat, RunArgs, Task};
 use clap::Parser;
-use hearth_api::{ApiConfig, Health, Issued, PartState};
+use hearth_api::{ApiConfig, Health, Issued, PartState, PodSide};
 use hearth_artifacts::Artifacts;
 use hearth_history::Store;
 use hearth_plan::offer::{Offer, catalog};
@@ -83,7 +83,7 @@ async fn run(args: RunArgs) -> Result<()> {
         service: SERVICE.to_owned(),
         cluster_tokens: args.cluster_tokens,
     };
-    let (issue, issued) = watch::channel(None);
+    let ((issue, issued), (opened, artifacts)) = (watch::channel(None), watch::channel(None));
     let mut plain = tokio::spawn(hearth_api::serve_plain(
         args.metrics_addr,
         Arc::new(registry),
@@ -96,10 +96,9 @@ async fn run(args: RunArgs) -> Result<()> {
         store.clone(),
         health.clone(),
         metrics.api.clone(),
-        issue,
+        PodSide { issued: issue, artifacts: artifacts.clone() },
         stopped(stopping.clone()),
     ));
-    let (opened, artifacts) = watch::channel(None);
     let mut pods = std::pin::pin!(serve_pods(&args, client.clone(), issued.clone(), opened, stopping.clone()));
     // Each replica sees to the schema that it reads; they wait for each other.
     let migrations = store.spawn_migrations();

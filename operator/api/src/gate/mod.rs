@@ -15,7 +15,7 @@ use crate::{
     refused::Refused,
     source::{self, Source},
 };
-use hearth_crds::{registry::KINDS, time::Time};
+use hearth_crds::{artifacts::StoredArtifact, registry::KINDS, time::Time};
 use hearth_history::{
     Error, Event, EventKey, Log, Page, Run, RunCursor, RunFilter, RunSummary, Step, StepKey, Usage, UsageFilter,
 };
@@ -209,6 +209,20 @@ impl Gate {
         let row = &run.0.summary;
         self.require(who, &Right::to_logs(&row.namespace), row).await?;
         self.source.get_log(row.id, step, item, attempt).await.map_err(|e| self.away(&e))
+    }
+
+    /// What a step left under that name. Whoever may see the run needs the right to read logs of pods as well: both are what
+    /// a pod wrote.
+    pub async fn artifact(
+        &self,
+        who: &Identity,
+        run: &Authorized<Run>,
+        step: &str,
+        name: &str,
+    ) -> Result<Option<StoredArtifact>, Refused> {
+        let row = &run.0.summary;
+        self.require(who, &Right::to_logs(&row.namespace), row).await?;
+        self.source.artifact(row.id, step, name).await.map_err(|e| self.away(&e))
     }
 
     /// `right` in the row's namespace while that is the namespace the row was made in, else everywhere.

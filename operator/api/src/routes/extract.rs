@@ -8,6 +8,7 @@ use axum::{
 use hearth_history::Run;
 use hearth_wire::ProblemKind;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Parameters of a query, refused by a problem document.
@@ -46,8 +47,9 @@ impl FromRequestParts<Api> for RunOf {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refused> {
         let who = Identity::from_request_parts(parts, api).await?;
-        let InPath(id) = InPath::<String>::from_request_parts(parts, api).await?;
-        Ok(Self(api.gate().get_run(&who, run_id(&id)?).await?, who))
+        let InPath(path) = InPath::<BTreeMap<String, String>>::from_request_parts(parts, api).await?;
+        let id = path.get("id").map(String::as_str).unwrap_or_default();
+        Ok(Self(api.gate().get_run(&who, run_id(id)?).await?, who))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The resources. The router and the OpenAPI document are built from [`Endpoint::ALL`], so this list is what there is.
 
 mod answer;
+mod artifacts;
 mod audit;
 mod docs;
 mod extract;
@@ -30,6 +31,8 @@ pub enum Endpoint {
     Stream,
     /// The log of an attempt.
     Logs,
+    /// A file that a step left.
+    Artifact,
     /// Runs of one Workflow.
     WorkflowRuns,
     /// How they went.
@@ -52,7 +55,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Runs,
         Self::Run,
         Self::DeleteRun,
@@ -60,6 +63,7 @@ impl Endpoint {
         Self::Events,
         Self::Stream,
         Self::Logs,
+        Self::Artifact,
         Self::WorkflowRuns,
         Self::WorkflowTrend,
         Self::Usage,
@@ -81,6 +85,7 @@ impl Endpoint {
             Self::Events => "/api/v1/runs/{id}/events",
             Self::Stream => "/api/v1/runs/{id}/events/stream",
             Self::Logs => "/api/v1/runs/{id}/logs",
+            Self::Artifact => "/api/v1/runs/{id}/artifacts/{step}/{artifact}",
             Self::WorkflowRuns => "/api/v1/workflows/{namespace}/{name}/runs",
             Self::WorkflowTrend => "/api/v1/workflows/{namespace}/{name}/trend",
             Self::Usage => "/api/v1/usage",
@@ -104,6 +109,7 @@ impl Endpoint {
             | Self::Events
             | Self::Stream
             | Self::Logs
+            | Self::Artifact
             | Self::WorkflowRuns
             | Self::WorkflowTrend
             | Self::Usage
@@ -126,6 +132,7 @@ impl Endpoint {
             Self::Events => routes!(runs::events),
             Self::Stream => routes!(stream::follow),
             Self::Logs => routes!(runs::logs),
+            Self::Artifact => routes!(artifacts::artifact),
             Self::WorkflowRuns => routes!(runs::workflow_runs),
             Self::WorkflowTrend => routes!(figures::workflow_trend),
             Self::Usage => routes!(figures::usage),
@@ -150,6 +157,7 @@ impl Endpoint {
             | Self::Events
             | Self::Stream
             | Self::Logs
+            | Self::Artifact
             | Self::WorkflowRuns
             | Self::WorkflowTrend
             | Self::Usage

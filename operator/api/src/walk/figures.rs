@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_trend_looks_at_the_last_runs() {
     let store = store();
-    store.runs.lock().unwrap().extend((2..=700).map(|n| run(n, "climate", "uid-climate")));
+    store.runs.lock().unwrap().extend((2..=700).map(|n| run(n, "climate", UID)));
     let app = app(&FakeCluster::with(ADA), &store, true);
     let trend = async |query: &str| {
         json(send(&app, &format!("{}{query}", filled(Endpoint::WorkflowTrend)), Some("token-ada")).await).await

@@ -8,7 +8,7 @@ use crate::{
     certificate::holder,
     identity::Peer,
     routes::{Endpoint, Open},
-    testing::{FakeCluster, FakeStore, Rule, app, run},
+    testing::{FakeCluster, FakeStore, Rule, UID, app, run},
 };
 use axum::{
     Router,
@@ -32,7 +32,7 @@ const ADA: &[Rule] = &[
 
 fn store() -> FakeStore {
     let store = FakeStore::default();
-    store.runs.lock().unwrap().push(run(1, "climate", "uid-climate"));
+    store.runs.lock().unwrap().push(run(1, "climate", UID));
     store
 }
 
@@ -41,6 +41,8 @@ fn filled(endpoint: Endpoint) -> String {
     let path = endpoint
         .path()
         .replace("{id}", "00000000-0000-0000-0000-000000000001")
+        .replace("{step}", "fit")
+        .replace("{artifact}", "model")
         .replace("{namespace}", "climate")
         .replace("{name}", "co2");
     match endpoint {
@@ -56,6 +58,7 @@ fn filled(endpoint: Endpoint) -> String {
         | Endpoint::Steps
         | Endpoint::Events
         | Endpoint::Stream
+        | Endpoint::Artifact
         | Endpoint::WorkflowRuns
         | Endpoint::WorkflowTrend
         | Endpoint::Document
@@ -186,6 +189,26 @@ async fn logs_need_their_own_right() {
 }
 
 #[tokio::test]
+async fn an_artifact_is_its_bytes_and_needs_the_right_to_logs() {
+    let path = filled(Endpoint::Artifact);
+    let blind = app(&FakeCluster::with(&ADA[..2]), &store(), true);
+    assert_eq!(send(&blind, &path, Some("token-ada")).await.status(), StatusCode::FORBIDDEN);
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    let answer = send(&app, &path, Some("token-ada")).await;
+    let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("repr-digest"), "sha-256=:LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=:");
+    assert_eq!(header("content-disposition"), "attachment; filename=\"model\"");
+    assert_eq!(header("content-length"), "1");
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "x");
+    for (name, says) in [("other", "has no artifact"), ("lost", "the store has lost it"), ("a%22b", "has no artifact")]
+    {
+        let refused = problem(send(&app, &path.replace("model", name), Some("token-ada")).await).await;
+        assert_eq!(refused.kind(), Some(ProblemKind::NotFound));
+        assert!(refused.detail.contains(says), "{name}: {}", refused.detail);
+    }
+}
+
+#[tokio::test]
 async fn a_list_of_all_namespaces_names_the_way_out() {
     let app = app(&FakeCluster::with(ADA), &store(), true);
     let refused = problem(send(&app, "/api/v1/runs", Some("token-ada")).await).await;
@@ -228,7 +251,7 @@ async fn rows_of_an_earlier_namespace_need_the_right_everywhere() {
 #[tokio::test]
 async fn pages_follow_each_other_and_cursors_are_bound() {
     let store = store();
-    store.runs.lock().unwrap().extend((2..=7).map(|n| run(n, "climate", "uid-climate")));
+    store.runs.lock().unwrap().extend((2..=7).map(|n| run(n, "climate", UID)));
     let app = app(&FakeCluster::with(ADA), &store, true);
     let (mut seen, mut path) = (Vec::new(), "/api/v1/runs?namespace=climate&limit=3".to_owned());
     for _ in 0..4 {

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod artifact;
 mod audit;
 mod compare;
 mod completion;
@@ -54,6 +55,7 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
             describe::describe(&mut connect(&args.target).await?, &describe).await?;
         }
         Command::Tree(tree) => tree::tree(&mut connect(&args.target).await?, &tree).await?,
+        Command::Artifact(wanted) => artifact::artifact(&mut connect(&args.target).await?, &wanted).await?,
         Command::Logs(logs) => logs::logs(&mut connect(&args.target).await?, &logs).await?,
         Command::Compare(compare) => compare::compare(&mut connect(&args.target).await?, &compare).await?,
     }

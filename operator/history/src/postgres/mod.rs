@@ -170,6 +170,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("usage_specs", usage::USAGE_SPECS),
     ("usage_steps", usage::USAGE_STEPS),
     ("blobs", blobs::BLOBS),
+    ("artifact", blobs::ARTIFACT),
 ];
 
 fn options(dsn: &str) -> Result<PgConnectOptions, Error> {

@@ -134,6 +134,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("usage_specs", usage::USAGE_SPECS),
     ("usage_steps", usage::USAGE_STEPS),
     ("blobs", blobs::BLOBS),
+    ("artifact", blobs::ARTIFACT),
     ("upsert_steps", write::UPSERT_STEPS),
     ("insert_events", write::INSERT_EVENTS),
     ("insert_dead_letter", write::INSERT_DEAD_LETTER),
