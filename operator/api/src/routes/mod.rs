@@ -1,6 +1,7 @@
 //! The resources. The router and the OpenAPI document are built from [`Endpoint::ALL`], so this list is what there is.
 
 mod answer;
+mod ask;
 mod audit;
 mod docs;
 mod extract;
@@ -34,6 +35,16 @@ pub enum Endpoint {
     WorkflowRuns,
     /// How they went.
     WorkflowTrend,
+    /// The end of a run.
+    Cancel,
+    /// An approval.
+    Approve,
+    /// One more run.
+    Rerun,
+    /// A suspension.
+    Suspend,
+    /// Its end.
+    Resume,
     /// What runs asked for.
     Usage,
     /// The audit trail, newest first.
@@ -52,7 +63,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
         Self::Runs,
         Self::Run,
         Self::DeleteRun,
@@ -62,6 +73,11 @@ impl Endpoint {
         Self::Logs,
         Self::WorkflowRuns,
         Self::WorkflowTrend,
+        Self::Cancel,
+        Self::Approve,
+        Self::Rerun,
+        Self::Suspend,
+        Self::Resume,
         Self::Usage,
         Self::Audit,
         Self::AuditChain,
@@ -83,6 +99,11 @@ impl Endpoint {
             Self::Logs => "/api/v1/runs/{id}/logs",
             Self::WorkflowRuns => "/api/v1/workflows/{namespace}/{name}/runs",
             Self::WorkflowTrend => "/api/v1/workflows/{namespace}/{name}/trend",
+            Self::Cancel => "/api/v1/workflows/{namespace}/{name}/cancel",
+            Self::Approve => "/api/v1/workflows/{namespace}/{name}/approve",
+            Self::Rerun => "/api/v1/workflows/{namespace}/{name}/rerun",
+            Self::Suspend => "/api/v1/workflows/{namespace}/{name}/suspend",
+            Self::Resume => "/api/v1/workflows/{namespace}/{name}/resume",
             Self::Usage => "/api/v1/usage",
             Self::Audit => "/api/v1/audit",
             Self::AuditChain => "/api/v1/audit/chain",
@@ -98,6 +119,7 @@ impl Endpoint {
     pub fn method(self) -> Method {
         match self {
             Self::DeleteRun => Method::DELETE,
+            Self::Cancel | Self::Approve | Self::Rerun | Self::Suspend | Self::Resume => Method::POST,
             Self::Runs
             | Self::Run
             | Self::Steps
@@ -128,6 +150,11 @@ impl Endpoint {
             Self::Logs => routes!(runs::logs),
             Self::WorkflowRuns => routes!(runs::workflow_runs),
             Self::WorkflowTrend => routes!(figures::workflow_trend),
+            Self::Cancel => routes!(ask::cancel),
+            Self::Approve => routes!(ask::approve),
+            Self::Rerun => routes!(ask::rerun),
+            Self::Suspend => routes!(ask::suspend),
+            Self::Resume => routes!(ask::resume),
             Self::Usage => routes!(figures::usage),
             Self::Audit => routes!(audit::audit),
             Self::AuditChain => routes!(audit::chain),
@@ -155,7 +182,12 @@ impl Endpoint {
             | Self::Usage
             | Self::Audit
             | Self::AuditChain
-            | Self::AuditAnchors => false,
+            | Self::AuditAnchors
+            | Self::Cancel
+            | Self::Approve
+            | Self::Rerun
+            | Self::Suspend
+            | Self::Resume => false,
         }
     }
 }

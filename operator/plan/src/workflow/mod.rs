@@ -1,6 +1,7 @@
 //! The Workflow kind: what to write and do about one, given what was seen.
 
 mod approval;
+mod asked;
 mod attempt;
 pub mod build;
 mod cleanup;
