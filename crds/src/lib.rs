@@ -12,6 +12,7 @@ pub mod name;
 pub mod pod;
 pub mod ranges;
 pub mod registry;
+pub mod request;
 mod schema;
 pub mod time;
 pub mod workflow;

@@ -7,6 +7,7 @@ use crate::{
     json::{Json, ValueType},
     pod::{EnvVar, PodSubset},
     ranges::Ranges,
+    request::{Request, RequestedSuspension},
     time::Time,
 };
 use kube::{CustomResource, KubeSchema};
@@ -471,6 +472,14 @@ pub struct WorkflowStatus {
     /// schedule: how far the times of spec.schedules are used up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<ScheduleStatus>,
+    /// requests: what was asked of the object without a change of its spec; each goes ten minutes after its answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    #[schemars(length(max = 32))]
+    pub requests: Vec<Request>,
+    /// suspension that was asked for by a request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<RequestedSuspension>,
 }
 
 /// How far the times of the schedules are used up.
@@ -543,6 +552,9 @@ pub struct Run {
     pub generation: i64,
     /// trigger: what started it.
     pub trigger: Trigger,
+    /// requestedBy: who asked for it, when a request did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
     /// scheduledFor: the scheduled time that this run was started for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduled_for: Option<Time>,
@@ -583,6 +595,8 @@ pub enum Trigger {
     Rerun,
     /// A scheduled time came.
     Schedule,
+    /// A request asked for it.
+    Requested,
 }
 
 impl Trigger {
@@ -594,6 +608,7 @@ impl Trigger {
             Self::Changed => "Changed",
             Self::Rerun => "Rerun",
             Self::Schedule => "Schedule",
+            Self::Requested => "Requested",
         }
     }
 }

@@ -114,3 +114,35 @@ fn a_template_runs_when_it_is_asked_to() -> Result<()> {
         rows::equal_status(scene, &object).map(drop)
     })
 }
+
+/// What the API does for a program, done here by kubectl: an entry in the status, which the operator acts on and answers.
+#[test]
+fn a_request_in_the_status_is_done_and_answered() -> Result<()> {
+    scene("request", |scene| {
+        scene.apply(
+            "w",
+            "{steps: [{name: gate, approval: {message: 'go on?'}}, {name: a, needs: [gate], command: ['true']}]}",
+        )?;
+        let asked =
+            scene.look("w", "the question", A_WORD, |o| Ok(status::says(o, "Ready", "False", "WaitingForApproval")))?;
+        let run = status::text(&asked, "/status/run/id").to_owned();
+        let at = "2026-01-01T00:00:00Z";
+        let entries = json!({"status": {"requests": [
+            {"id": "pass", "kind": "Approve", "step": "gate", "run": run, "by": "ada", "at": at},
+            {"id": "again", "kind": "Rerun", "by": "ada", "at": at},
+        ]}});
+        let patch = ["-n", &scene.namespace, "patch", "hwf/w", "--subresource=status", "--type=merge", "-p"];
+        scene.cluster.kubectl(&[&patch[..], &[&entries.to_string()]].concat())?;
+        let object = scene.look("w", "the run that was asked for", A_RUN, |o| {
+            Ok(status::text(o, "/status/run/trigger") == "Requested")
+        })?;
+        ensure!(status::number(&object, "/status/run/number") == 2, "one more run was asked for: {object}");
+        ensure!(status::text(&object, "/status/run/requestedBy") == "ada", "who asked is not said: {object}");
+        let answers = status::items(&object, "/status/requests");
+        ensure!(
+            answers.len() == 2 && answers.iter().all(|r| status::text(r, "/answer/result") == "Done"),
+            "not all is answered: {object}"
+        );
+        Ok(())
+    })
+}

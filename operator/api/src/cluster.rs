@@ -1,13 +1,18 @@
 //! What the API asks of the Kubernetes API server: reviews, and which UID a namespace has now.
 
 use crate::refused::Refused;
+use hearth_crds::{request::Request, workflow::Workflow};
 use hearth_wire::ProblemKind;
 use k8s_openapi::api::{
     authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus},
     authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec},
     core::v1::Namespace,
 };
-use kube::{Api, Client, api::PostParams};
+use kube::{
+    Api, Client, Resource,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::json;
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
@@ -79,6 +84,22 @@ impl Cluster {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let found = self.ask("namespace", api.get_metadata_opt(name)).await?;
         Ok(found.and_then(|n| n.metadata.uid))
+    }
+
+    /// A Workflow as it is now.
+    pub async fn workflow(&self, namespace: &str, name: &str) -> Result<Option<Workflow>, ClusterAway> {
+        let api: Api<Workflow> = Api::namespaced(self.client.clone(), namespace);
+        self.ask("Workflow", api.get_opt(name)).await
+    }
+
+    /// Adds a request to a Workflow's status. Each has a field manager of its own, so that it takes no other one's place.
+    pub async fn request(&self, namespace: &str, name: &str, request: &Request) -> Result<(), ClusterAway> {
+        let api: Api<Workflow> = Api::namespaced(self.client.clone(), namespace);
+        let entry = json!({
+            "apiVersion": Workflow::api_version(&()), "kind": Workflow::kind(&()), "status": {"requests": [request]},
+        });
+        let manager = PatchParams::apply(&format!("hearth-api/{}", request.id));
+        self.ask("request", api.patch_status(name, &manager, &Patch::Apply(&entry))).await.map(drop)
     }
 
     async fn ask<T>(

@@ -25,6 +25,7 @@ pub(crate) struct RouteLabels {
 enum MethodLabel {
     Get,
     Head,
+    Post,
     Delete,
     Other,
 }
@@ -135,6 +136,8 @@ fn method_label(method: &Method) -> MethodLabel {
         MethodLabel::Get
     } else if method == Method::HEAD {
         MethodLabel::Head
+    } else if method == Method::POST {
+        MethodLabel::Post
     } else if method == Method::DELETE {
         MethodLabel::Delete
     } else {

@@ -2,7 +2,6 @@
 
 use crate::{
     authn::Authenticator,
-    authz::Authorizer,
     cluster::Cluster,
     cursor::CursorKey,
     gate::Gate,
@@ -33,8 +32,8 @@ use std::{
 use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
-/// The longest body of a request. Nothing here reads one yet.
-const MAX_BODY: u64 = 64 * 1024;
+/// The longest body of a request.
+pub(crate) const MAX_BODY: usize = 64 * 1024;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Requests per second of one identity, and how many at once.
@@ -73,7 +72,7 @@ impl Api {
     ) -> Self {
         let cluster = Cluster::new(client);
         Self(Arc::new(Inner {
-            gate: Gate::new(source, Authorizer::new(cluster.clone())),
+            gate: Gate::new(source, cluster.clone()),
             authenticator: Authenticator::new(cluster, cluster_tokens),
             limiter: Limiter::new(RATE.0, RATE.1, 10_000),
             cursors,
@@ -168,7 +167,7 @@ async fn observe(State(api): State<Api>, request: Request, next: Next) -> Respon
 
 fn too_long(request: &Request) -> bool {
     let length = request.headers().get(header::CONTENT_LENGTH);
-    length.and_then(|l| l.to_str().ok()).and_then(|l| l.parse::<u64>().ok()).is_some_and(|l| l > MAX_BODY)
+    length.and_then(|l| l.to_str().ok()).and_then(|l| l.parse::<u64>().ok()).is_some_and(|l| l > MAX_BODY as u64)
 }
 
 /// The route template as a constant, so that metrics can hold nothing else.

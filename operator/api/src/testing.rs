@@ -46,6 +46,8 @@ pub struct FakeCluster {
     pub down: Arc<Mutex<bool>>,
     /// Secrets and ConfigMaps by path.
     pub objects: Arc<Mutex<BTreeMap<String, Value>>>,
+    /// The Workflow climate/co2, if it is there.
+    pub workflow: Arc<Mutex<Option<Value>>>,
 }
 
 impl FakeCluster {
@@ -53,6 +55,7 @@ impl FakeCluster {
         let cluster = Self::default();
         cluster.rules.lock().unwrap().extend_from_slice(rules);
         cluster.namespaces.lock().unwrap().insert("climate", UID);
+        *cluster.workflow.lock().unwrap() = Some(workflow());
         cluster
     }
 
@@ -92,6 +95,9 @@ impl FakeCluster {
         if path.contains("/secrets") || path.contains("/configmaps") {
             return self.object(method, path, body);
         }
+        if let Some(rest) = path.strip_prefix("/apis/hearth.dev/v1alpha1/namespaces/climate/workflows/") {
+            return self.workflow(method, rest, body);
+        }
         if let Some(name) = path.strip_prefix("/api/v1/namespaces/") {
             return match self.namespaces.lock().unwrap().get(name) {
                 Some(uid) => (
@@ -105,6 +111,27 @@ impl FakeCluster {
             };
         }
         panic!("an unexpected request: {path}")
+    }
+
+    /// GET, and server-side apply of one request.
+    fn workflow(&self, method: &Method, path: &str, body: &Value) -> (u16, Value) {
+        let mut workflow = self.workflow.lock().unwrap();
+        let Some(object) = workflow.as_mut().filter(|_| path.starts_with("co2")) else {
+            return (
+                404,
+                json!({"kind": "Status", "status": "Failure", "message": "none", "reason": "NotFound", "code": 404}),
+            );
+        };
+        match (method.as_str(), path) {
+            ("GET", "co2") => {}
+            ("PATCH", "co2/status") => {
+                let entry = body["status"]["requests"][0].clone();
+                assert_eq!(body["status"].as_object().unwrap().len(), 1, "it applies nothing else");
+                object["status"]["requests"].as_array_mut().unwrap().push(entry);
+            }
+            other => panic!("an unexpected request: {other:?}"),
+        }
+        (200, object.clone())
     }
 
     /// POST, GET and PATCH of whole objects.
@@ -144,6 +171,19 @@ impl FakeCluster {
         json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "metadata": {}, "spec": body["spec"], "status": {"allowed": allowed}})
     }
 }
+
+/// Its run 1 waits for the approval of a step.
+fn workflow() -> Value {
+    json!({
+        "apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "co2", "namespace": "climate"},
+        "spec": {"steps": [{"name": "gate", "approval": {"message": "?"}}]},
+        "status": {"requests": [], "run": {"id": RUN, "number": 1, "seq": 2, "revision": "r", "digest": "1:0", "generation": 1,
+            "trigger": "Created", "startedAt": "2026-01-01T00:00:00Z"}},
+    })
+}
+
+/// The run that is under way.
+pub const RUN: &str = "00000000-0000-0000-0000-000000000001";
 
 /// Tokens are `token-USER`; all others are nobody's.
 fn token_review(body: &Value) -> Value {

@@ -17,6 +17,8 @@ pub enum Act {
     Cancel(Key),
     /// Somebody approves a step of the object's current run.
     Approve(Key, String),
+    /// Somebody asks something of the object by its status; an entry without a run is about the current one.
+    Request(Key, Value),
     /// Somebody deletes the working pods of a step.
     DeletePod(String),
     /// Somebody replaces the labels of a step's pods by nonsense.

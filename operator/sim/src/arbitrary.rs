@@ -180,6 +180,13 @@ fn good_fate(output: bool) -> impl Strategy<Value = Outcome> {
     })
 }
 
+/// A request without a suspension, which would have no end: nobody resumes at the end of a story.
+fn request(kind: usize, id: u32, step: usize) -> Act {
+    let kind = ["Cancel", "Approve", "Rerun", "Resume"].get(kind).copied().unwrap_or("Rerun");
+    let from = if id.is_multiple_of(2) { "Start" } else { "Failed" };
+    Act::Request(key("demo"), json!({"id": id.to_string(), "kind": kind, "step": name(step), "from": from}))
+}
+
 fn deed(steps: usize) -> impl Strategy<Value = Act> {
     let demo = || key("demo");
     let some_step = || (0..steps.max(1)).prop_map(name);
@@ -194,6 +201,7 @@ fn deed(steps: usize) -> impl Strategy<Value = Act> {
         2 => Just(Act::Cancel(demo())),
         2 => (0..6usize).prop_map(move |i| Act::Approve(demo(), name(i))),
         2 => (0..4u32).prop_map(move |n| Act::Edit(key("demo"), json!({"spec": {"rerun": {"token": n.to_string()}}}))),
+        2 => (0..4usize, 0..8u32, 0..6usize).prop_map(move |(kind, id, step)| request(kind, id, step)),
         2 => (7..12u32).prop_map(move |n| Act::Edit(key("demo"), json!({"spec": {"params": [{"name": "window", "type": "integer", "default": n}]}}))),
         2 => Just(Act::Delete(demo())),
         1 => Just(Act::DeleteNamespace(crate::world::NAMESPACE.to_owned())),

@@ -20,6 +20,7 @@ impl<K: Kind> World<K> {
             Act::Delete(key) => self.server.delete_cr(now, &key),
             Act::Cancel(key) => self.cancel(&key),
             Act::Approve(key, step) => self.approve(&key, &step),
+            Act::Request(key, entry) => self.request(&key, entry),
             Act::DeletePod(step) => {
                 for key in self.pods_of_step(&step) {
                     self.server.delete_pod_by_hand(now, &key);
@@ -79,6 +80,27 @@ impl<K: Kind> World<K> {
         if let Some(run) = run {
             drop(self.server.edit_cr(key, |cr| merge(cr, &json!({"spec": {"approve": [{"step": step, "run": run}]}}))));
         }
+    }
+
+    /// As server-side apply adds it: the same id again changes nothing.
+    fn request(&mut self, key: &Key, mut entry: Value) {
+        let Some(cr) = self.server.cr(key) else { return };
+        let run = cr.pointer("/status/run/id").cloned();
+        let mut requests = cr.pointer("/status/requests").and_then(Value::as_array).cloned().unwrap_or_default();
+        if requests.iter().any(|r| r.get("id") == entry.get("id")) {
+            return;
+        }
+        let about_run = matches!(entry.get("kind").and_then(Value::as_str), Some("Cancel" | "Approve"));
+        let at = json!(self.now);
+        if let Some(fields) = entry.as_object_mut() {
+            fields.entry("by").or_insert(json!("ada"));
+            fields.entry("at").or_insert(at);
+            if let Some(run) = run.filter(|_| about_run) {
+                fields.entry("run").or_insert(run);
+            }
+        }
+        requests.push(entry);
+        drop(self.server.edit_cr(key, |cr| merge(cr, &json!({"status": {"requests": requests}}))));
     }
 
     /// The working pods of a step, as they were posted for it, whatever their labels say.

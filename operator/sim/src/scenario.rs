@@ -167,6 +167,14 @@ fn deed(words: &[&str]) -> Result<Act, String> {
         ["delete", name] => Act::Delete(key(name)),
         ["cancel", name] => Act::Cancel(key(name)),
         ["approve", name, step] => Act::Approve(key(name), (*step).to_owned()),
+        ["request", name, id, kind] => Act::Request(key(name), serde_json::json!({"id": id, "kind": kind})),
+        ["request", name, id, kind, word, value] => {
+            let mut entry = serde_json::json!({"id": id, "kind": kind});
+            if let Some(fields) = entry.as_object_mut() {
+                fields.insert((*word).to_owned(), serde_json::json!(value));
+            }
+            Act::Request(key(name), entry)
+        }
         ["mangle", "pod", step] => Act::Mangle((*step).to_owned()),
         ["unmanage", "pod", step] => Act::Unmanage((*step).to_owned()),
         ["store", "down"] => Act::StoreDown,

@@ -126,6 +126,10 @@ fn status(status: &WorkflowStatus) -> String {
     for c in &status.conditions {
         let _ = writeln!(out, "  {:?}={:?} {}: {}", c.type_, c.status, c.reason, indented(&c.message));
     }
+    for request in &status.requests {
+        let answer = request.answer.as_ref().map(|a| format!("{:?}, {}", a.result, a.message));
+        let _ = writeln!(out, "  request {} {:?}: {}", request.id, request.kind, answer.as_deref().unwrap_or("-"));
+    }
     out
 }
 

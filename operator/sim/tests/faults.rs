@@ -16,7 +16,7 @@ use hearth_sim::{
     clock::secs,
     lens,
     normal::normal,
-    outcome::Outcome,
+    outcome::{End, Outcome},
     properties::{at_rest, depose_everywhere, kill_everywhere, kill_often, stale_everywhere, verdict},
     samples::{DIAMOND_OUTPUT, diamond, key, step, workflow},
     world::{Disorder, Halt},
@@ -133,6 +133,53 @@ fn guarantee_4_a_deleted_objects_run_is_recorded() {
     println!("held {held} times");
     assert!(held > 2);
     assert!(bad.is_empty(), "{} failed:\n{}", bad.len(), bad.iter().take(8).cloned().collect::<Vec<_>>().join("\n"));
+}
+
+/// What is asked by status is done once, whatever write the process dies at: an approval, two more runs and an end.
+#[test]
+fn guarantee_5_a_request_is_done_once() {
+    let ask = |world: &mut Workflows, id: &str, kind: &str, more: serde_json::Value| {
+        let mut entry = json!({"id": id, "kind": kind});
+        entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        world.act(Act::Request(key("demo"), entry));
+    };
+    let begin = |world: &mut Workflows| {
+        let gate = json!({"name": "gate", "needs": ["a"], "approval": {"message": "go on?"}, "timeout": "1m"});
+        create(world, "demo", &json!({"steps": [step("a", &[]), gate, step("b", &["gate"])]}));
+        world.run_for(secs(20));
+        ask(world, "gate", "Approve", json!({"step": "gate"}));
+        ask(world, "again", "Rerun", json!({}));
+        ask(world, "more", "Rerun", json!({"from": "Failed"}));
+    };
+    let tale = tale("requests", &begin, HOUR);
+    let quiet = check(tale.undisturbed());
+    let triggers: Vec<&str> = quiet.store.runs.values().map(|r| r.trigger.as_str()).collect();
+    assert_eq!(triggers.iter().filter(|t| **t == "Requested").count(), 2, "{triggers:?}");
+    assert_eq!(triggers.len(), 3, "each request is one run");
+    let status = quiet.status(&key("demo")).unwrap();
+    assert!(status.requests.is_empty(), "answered requests go: {:?}", status.requests);
+    let by = quiet.store.events.values().filter(|e| e.message.as_deref() == Some("requested by ada")).count();
+    assert_eq!(by, 2, "rows keep who asked");
+    let points = check(kill_everywhere(&tale, 1));
+    println!("{} kill points", points.len());
+    check(kill_often(&tale, 15 * factor(), 20_261_121));
+
+    let stopped = |world: &mut Workflows| {
+        world.kubelet.outcomes.set("a", 1, Outcome { end: End::Never, ..Outcome::default() });
+        create(world, "demo", &json!({"steps": [step("a", &[])]}));
+        world.run_for(secs(20));
+        ask(world, "hold", "Suspend", json!({}));
+        ask(world, "end", "Cancel", json!({}));
+        ask(world, "again", "Rerun", json!({}));
+        world.run_for(secs(60));
+        world.kubelet.outcomes.set("a", 1, Outcome::default());
+        ask(world, "go", "Resume", json!({}));
+    };
+    let tale = common::tale("suspended, stopped and run again", &stopped, HOUR);
+    let quiet = check(tale.undisturbed());
+    assert_eq!(phase(&quiet, "demo").as_deref(), Some("Succeeded"));
+    assert_eq!(quiet.store.runs.len(), 2);
+    check(kill_everywhere(&tale, 1));
 }
 
 /// A panic, an object that does not decode, a refused row and a full namespace stop nobody else.

@@ -7,10 +7,13 @@
 //! rights in the new one say nothing about the rows of the old one: those need the right in all namespaces.
 
 mod audit;
+mod request;
+
+pub use request::Ask;
 
 use crate::{
     authz::{Authorizer, Right},
-    cluster::ClusterAway,
+    cluster::{Cluster, ClusterAway},
     identity::Identity,
     refused::Refused,
     source::{self, Source},
@@ -44,6 +47,7 @@ impl<T> Authorized<T> {
 pub struct Gate {
     source: Source,
     authorizer: Authorizer,
+    cluster: Cluster,
 }
 
 /// Where a list looks.
@@ -65,10 +69,10 @@ pub struct Part<K> {
 }
 
 impl Gate {
-    /// A gate before `source`.
+    /// A gate before `source` and `cluster`.
     #[must_use]
-    pub fn new(source: Source, authorizer: Authorizer) -> Self {
-        Self { source, authorizer }
+    pub fn new(source: Source, cluster: Cluster) -> Self {
+        Self { source, authorizer: Authorizer::new(cluster.clone()), cluster }
     }
 
     /// Runs that `filter` leaves. The filter's own namespaces are replaced by those that `who` may list.

@@ -1,8 +1,14 @@
 //! What handlers ask of a request; each refuses by a problem document.
 
-use crate::{gate::Authorized, identity::Identity, refused::Refused, router::Api};
+use crate::{
+    gate::Authorized,
+    identity::Identity,
+    refused::Refused,
+    router::{Api, MAX_BODY},
+};
 use axum::{
-    extract::{FromRequestParts, Path, Query},
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::request::Parts,
 };
 use hearth_history::Run;
@@ -36,6 +42,24 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<
             .await
             .map_err(|e| Refused::new(ProblemKind::BadRequest, e.body_text()))?;
         Ok(Self(path))
+    }
+}
+
+/// A body of JSON, refused by a problem document. None at all is as good as one that says nothing.
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Body<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
+        let bytes = to_bytes(request.into_body(), MAX_BODY)
+            .await
+            .map_err(|_| Refused::new(ProblemKind::TooLarge, format!("at most {MAX_BODY} bytes")))?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let body = serde_json::from_slice(&bytes);
+        body.map(Self).map_err(|e| Refused::new(ProblemKind::BadRequest, format!("the body: {e}")))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod artifacts;
+mod ask;
 mod audit;
 mod docs;
 mod extract;
@@ -37,6 +38,16 @@ pub enum Endpoint {
     WorkflowRuns,
     /// How they went.
     WorkflowTrend,
+    /// The end of a run.
+    Cancel,
+    /// An approval.
+    Approve,
+    /// One more run.
+    Rerun,
+    /// A suspension.
+    Suspend,
+    /// Its end.
+    Resume,
     /// What runs asked for.
     Usage,
     /// The audit trail, newest first.
@@ -55,7 +66,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::Runs,
         Self::Run,
         Self::DeleteRun,
@@ -66,6 +77,11 @@ impl Endpoint {
         Self::Artifact,
         Self::WorkflowRuns,
         Self::WorkflowTrend,
+        Self::Cancel,
+        Self::Approve,
+        Self::Rerun,
+        Self::Suspend,
+        Self::Resume,
         Self::Usage,
         Self::Audit,
         Self::AuditChain,
@@ -88,6 +104,11 @@ impl Endpoint {
             Self::Artifact => "/api/v1/runs/{id}/artifacts/{step}/{artifact}",
             Self::WorkflowRuns => "/api/v1/workflows/{namespace}/{name}/runs",
             Self::WorkflowTrend => "/api/v1/workflows/{namespace}/{name}/trend",
+            Self::Cancel => "/api/v1/workflows/{namespace}/{name}/cancel",
+            Self::Approve => "/api/v1/workflows/{namespace}/{name}/approve",
+            Self::Rerun => "/api/v1/workflows/{namespace}/{name}/rerun",
+            Self::Suspend => "/api/v1/workflows/{namespace}/{name}/suspend",
+            Self::Resume => "/api/v1/workflows/{namespace}/{name}/resume",
             Self::Usage => "/api/v1/usage",
             Self::Audit => "/api/v1/audit",
             Self::AuditChain => "/api/v1/audit/chain",
@@ -103,6 +124,7 @@ impl Endpoint {
     pub fn method(self) -> Method {
         match self {
             Self::DeleteRun => Method::DELETE,
+            Self::Cancel | Self::Approve | Self::Rerun | Self::Suspend | Self::Resume => Method::POST,
             Self::Runs
             | Self::Run
             | Self::Steps
@@ -135,6 +157,11 @@ impl Endpoint {
             Self::Artifact => routes!(artifacts::artifact),
             Self::WorkflowRuns => routes!(runs::workflow_runs),
             Self::WorkflowTrend => routes!(figures::workflow_trend),
+            Self::Cancel => routes!(ask::cancel),
+            Self::Approve => routes!(ask::approve),
+            Self::Rerun => routes!(ask::rerun),
+            Self::Suspend => routes!(ask::suspend),
+            Self::Resume => routes!(ask::resume),
             Self::Usage => routes!(figures::usage),
             Self::Audit => routes!(audit::audit),
             Self::AuditChain => routes!(audit::chain),
@@ -163,7 +190,12 @@ impl Endpoint {
             | Self::Usage
             | Self::Audit
             | Self::AuditChain
-            | Self::AuditAnchors => false,
+            | Self::AuditAnchors
+            | Self::Cancel
+            | Self::Approve
+            | Self::Rerun
+            | Self::Suspend
+            | Self::Resume => false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod figures;
+mod requests;
 mod stream;
 
 use crate::{
@@ -28,6 +29,8 @@ const ADA: &[Rule] = &[
     ("ada", "get", "pods/log", "climate"),
     ("ada", "delete", "workflows", "climate"),
     ("ada", "list", "auditrecords", "*"),
+    ("ada", "update", "workflows", "climate"),
+    ("ada", "approve", "workflows", "climate"),
 ];
 
 fn store() -> FakeStore {
@@ -55,6 +58,11 @@ fn filled(endpoint: Endpoint) -> String {
         | Endpoint::Audit
         | Endpoint::AuditChain
         | Endpoint::AuditAnchors
+        | Endpoint::Cancel
+        | Endpoint::Approve
+        | Endpoint::Rerun
+        | Endpoint::Suspend
+        | Endpoint::Resume
         | Endpoint::Steps
         | Endpoint::Events
         | Endpoint::Stream
@@ -71,6 +79,9 @@ fn fine(endpoint: Endpoint) -> StatusCode {
     match endpoint {
         Endpoint::Docs => StatusCode::PERMANENT_REDIRECT,
         Endpoint::DeleteRun => StatusCode::NO_CONTENT,
+        Endpoint::Cancel | Endpoint::Approve | Endpoint::Rerun | Endpoint::Suspend | Endpoint::Resume => {
+            StatusCode::ACCEPTED
+        }
         _ => StatusCode::OK,
     }
 }
@@ -86,15 +97,30 @@ async fn send(app: &Router, path: &str, token: Option<&str>) -> Response {
 
 /// What the endpoint is for.
 async fn call(app: &Router, endpoint: Endpoint, token: Option<&str>) -> Response {
-    ask(app, endpoint.method(), &filled(endpoint), token).await
+    let body = if endpoint == Endpoint::Approve { r#"{"step": "gate"}"# } else { "" };
+    ask_with(app, endpoint.method(), &filled(endpoint), token, &[], body).await
 }
 
 async fn ask(app: &Router, method: Method, path: &str, token: Option<&str>) -> Response {
+    ask_with(app, method, path, token, &[], "").await
+}
+
+async fn ask_with(
+    app: &Router,
+    method: Method,
+    path: &str,
+    token: Option<&str>,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Response {
     let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
     if let Some(token) = token {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
-    app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    app.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap()
 }
 
 async fn json(response: Response) -> Value {

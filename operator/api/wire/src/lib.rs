@@ -4,9 +4,11 @@
 
 mod audit;
 mod figures;
+mod request;
 
 pub use audit::{AuditAnchor, AuditRecord, NO_HASH, Verdict, Verifier};
 pub use figures::{Durations, Trend, TrendDay, Usage, UsageOf};
+pub use request::{ApproveBody, Asked, CancelBody, RerunBody};
 
 use hearth_crds::time::Time;
 use serde::{Deserialize, Serialize};

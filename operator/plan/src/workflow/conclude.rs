@@ -90,8 +90,10 @@ pub struct Situation {
     pub invalid: Option<String>,
     /// A run of a changed spec follows the one under way; why.
     pub change_pending: Option<String>,
-    /// `spec.suspend` is true.
+    /// `spec.suspend` is true, or a request suspended it.
     pub suspended: bool,
+    /// Who asked for that, when spec does not say it.
+    pub suspended_by: Option<String>,
     /// Whether the record of the ended run is stored; None when there is none to store.
     pub stored: Option<bool>,
     /// Why it is not.
@@ -175,7 +177,7 @@ fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Sa
                 Ready,
                 True,
                 Reason::Suspended,
-                "suspended before its first run: set spec.suspend to false to start it",
+                &format!("suspended before its first run: {} to start it", way_out(situation)),
             ),
             (None, _) => {
                 let why = notes.first().map_or("waiting to start", |n| n.message.as_str());
@@ -190,7 +192,7 @@ fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Sa
             Suspended,
             True,
             Reason::Suspended,
-            "no new step starts, running pods finish: set spec.suspend to false to go on",
+            &format!("no new step starts, running pods finish: {} to go on", way_out(situation)),
         );
     }
     if let Some(message) = &situation.change_pending {
@@ -209,11 +211,19 @@ fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Sa
     said
 }
 
+/// What ends a suspension.
+fn way_out(situation: &Situation) -> String {
+    match &situation.suspended_by {
+        None => "set spec.suspend to false".to_owned(),
+        Some(by) => format!("resume it (a request of {by} suspended it)"),
+    }
+}
+
 fn idle(situation: &Situation, add: &mut impl FnMut(ConditionType, ConditionStatus, Reason, &str)) {
     let (reason, text) = match situation.idle {
         Some(Idle::Scheduled(_)) if situation.suspended => (
             Reason::Scheduled,
-            "suspended: scheduled times pass unused: set spec.suspend to false to go on with the next one".to_owned(),
+            format!("suspended: scheduled times pass unused: {} to go on with the next one", way_out(situation)),
         ),
         Some(Idle::Scheduled(Some(next))) => (Reason::Scheduled, format!("the next run is due at {next}")),
         Some(Idle::Scheduled(None)) => (Reason::Scheduled, "it runs at the times of spec.schedules".to_owned()),

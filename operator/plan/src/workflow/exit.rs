@@ -44,7 +44,7 @@ impl Pass<'_> {
             },
         }
         if self.suspended {
-            self.note(&exit.name, Reason::Suspended, "spec.suspend is true");
+            self.note(&exit.name, Reason::Suspended, "it is suspended");
             return;
         }
         self.begin(run, listed, exit);

@@ -421,7 +421,8 @@ fn run_events(run: &Run, phase: RunPhase) -> Vec<EventRow> {
         reason,
         message,
     };
-    let mut events = vec![event("Started", run.started_at, Some(run.trigger.as_str().to_owned()), None)];
+    let asked = run.requested_by.as_ref().map(|by| format!("requested by {by}"));
+    let mut events = vec![event("Started", run.started_at, Some(run.trigger.as_str().to_owned()), asked)];
     if let Some(at) = run.finished_at.filter(|_| phase.is_terminal()) {
         let failure = run.failure.as_ref();
         events.push(event(

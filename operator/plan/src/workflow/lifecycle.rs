@@ -64,15 +64,17 @@ pub(super) fn plan(cr: &Workflow, specs: &Specs, facts: &Facts, env: &Env, now: 
         owner: Owner::of(cr),
         specs,
         next: cr.status.clone().unwrap_or_default(),
-        situation: Situation { suspended: cr.spec.suspend.unwrap_or(false), ..Situation::default() },
+        situation: Situation::default(),
         plan: Plan::default(),
         wake: None,
     };
+    work.hear();
     let active = work.next.run.as_ref().is_some_and(|r| r.finished_at.is_none());
     if active {
         work.go_on(deleting);
     } else {
         work.settle_record();
+        work.refuse_about_runs();
         if deleting { work.let_go() } else { work.maybe_start() }
     }
     work.sweep_spools();
@@ -97,9 +99,10 @@ impl Work<'_> {
     fn go_on(&mut self, deleting: bool) {
         let due = self.due();
         let Some(mut run) = self.next.run.take() else { return };
+        let cancelled = !deleting && self.asked_to_cancel(&run.id);
         let asked = if deleting {
             Some(Reason::Deleted)
-        } else if self.cr.spec.cancel.as_ref().is_some_and(|c| c.run == run.id) {
+        } else if self.cr.spec.cancel.as_ref().is_some_and(|c| c.run == run.id) || cancelled {
             Some(Reason::Cancelled)
         } else {
             due.filter(|_| self.replaces()).map(|_| Reason::Replaced)
@@ -158,19 +161,23 @@ impl Work<'_> {
             (_, false) if token.is_some() && token != self.next.rerun_token => {
                 Some("rerun.token changed: another run follows when this one has ended".into())
             }
+            (_, false) if self.asked_to_run().is_some() => {
+                Some("another run was asked for: it follows when this one has ended".into())
+            }
             (_, false) => None,
         };
     }
 
     /// One pass over the run, and its end if it has come.
     fn pass(&mut self, mut run: Run, spec: &Valid, no_create: bool, stop_exit: Option<Reason>) {
+        let approvals = self.approvals();
         let mut pass = Pass {
             owner: &self.owner,
             spec,
             facts: self.facts,
             env: self.env,
             now: self.now,
-            approvals: &self.cr.spec.approve,
+            approvals: &approvals,
             suspended: self.situation.suspended,
             stop_exit,
             no_create,
@@ -214,13 +221,16 @@ impl Work<'_> {
             None => self.next.phase = Some(if self.situation.working { RunPhase::Running } else { RunPhase::Pending }),
         }
         self.drop_recorded(&run);
+        self.answer_about(&run);
         self.next.run = Some(run);
         self.situation.steps = Some(spec.count());
     }
 
     /// Starts the next run if there is a reason to, and nothing in its way.
     fn maybe_start(&mut self) {
-        let first_look = self.cr.status.is_none();
+        // A request may be there before anything else of the status.
+        let seen = self.cr.status.as_ref().and_then(|s| s.observed_generation);
+        let first_look = seen.is_none_or(|generation| generation < 0);
         let token = self.cr.spec.rerun.as_ref().map(|r| r.token.clone());
         if first_look {
             self.next.rerun_token.clone_from(&token);
@@ -244,13 +254,17 @@ impl Work<'_> {
             Ok(valid) => valid,
             Err(e) if specs.current.waits => return self.note(Reason::WaitingForTemplate, e.to_string()),
             Err(e) => {
-                self.situation.invalid = Some(e.to_string());
+                let why = e.to_string();
+                self.refuse_runs(&why);
+                self.situation.invalid = Some(why);
                 return;
             }
         };
         if let Some(name) = valid.open_params.first() {
             let fix = "has no value: give it a default, or run it with `from` and a value";
-            self.situation.invalid = Some(format!("spec.params[{name}].default: {fix}"));
+            let why = format!("spec.params[{name}].default: {fix}");
+            self.refuse_runs(&why);
+            self.situation.invalid = Some(why);
             return;
         }
         if self.situation.suspended || self.facts.namespace_terminating || !self.record_is_safe() {
@@ -266,6 +280,7 @@ impl Work<'_> {
             None if on_change => Some(Trigger::Created),
             Some(run) if on_change && !self.specs.is_current(run) => Some(Trigger::Changed),
             Some(_) | None if asked => Some(Trigger::Rerun),
+            Some(_) | None if self.asked_to_run().is_some() => Some(Trigger::Requested),
             Some(_) | None => due.map(|_| Trigger::Schedule),
         }
     }
@@ -273,10 +288,15 @@ impl Work<'_> {
     /// Steps of the last run that the next one takes over: those that succeeded, when a run of the same spec did not.
     /// An approval is taken over only with a step that it let pass: else it is asked for again.
     fn taken_over(&self, trigger: Trigger, spec: &Valid) -> Vec<StepStatus> {
-        let from_failed = self.cr.spec.rerun.as_ref().is_some_and(|r| r.from == Some(RerunFrom::Failed));
+        let from = match trigger {
+            Trigger::Rerun => self.cr.spec.rerun.as_ref().and_then(|r| r.from),
+            Trigger::Requested => self.asked_to_run().and_then(|r| r.from),
+            Trigger::Created | Trigger::Changed | Trigger::Schedule => None,
+        };
+        let from_failed = from == Some(RerunFrom::Failed);
         let last = self.next.run.as_ref().filter(|run| self.specs.is_current(run));
-        match (trigger, last, self.next.phase) {
-            (Trigger::Rerun, Some(run), Some(RunPhase::Failed | RunPhase::Cancelled)) if from_failed => {
+        match (last, self.next.phase) {
+            (Some(run), Some(RunPhase::Failed | RunPhase::Cancelled)) if from_failed => {
                 let done = |name: &str| run.steps.iter().any(|s| s.name == name && s.phase == StepPhase::Succeeded);
                 let passed = |name: &str| spec.steps.iter().any(|s| done(&s.name) && s.needs.iter().any(|n| n == name));
                 let asks = |name: &str| spec.steps.iter().any(|s| s.name == name && s.approval.is_some());
@@ -318,14 +338,20 @@ impl Work<'_> {
         }
         self.situation.stored = None;
         self.situation.backlog = None;
+        let id = digest::run_id(&self.env.cluster_id, &self.owner.uid, number, self.now);
+        let request = self.asked_to_run().filter(|_| trigger == Trigger::Requested);
+        if let Some(request) = &request {
+            self.answer_with(request, number, &id);
+        }
         let run = Run {
-            id: digest::run_id(&self.env.cluster_id, &self.owner.uid, number, self.now),
+            id,
             number,
             seq: 0,
             revision,
             digest,
             generation: self.cr.metadata.generation.unwrap_or(0),
             trigger,
+            requested_by: request.map(|r| r.by),
             scheduled_for,
             params: spec.params.iter().map(|(k, v)| (k.clone(), hearth_crds::json::Json(v.clone()))).collect(),
             started_at: self.now,
@@ -426,6 +452,7 @@ impl Work<'_> {
             && stops(before).is_superset(&stops(after))
             && old.is_some_and(|o| {
                 o.observed_generation == self.next.observed_generation
+                    && o.requests == self.next.requests
                     && o.rerun_token == self.next.rerun_token
                     && kinds(o) == kinds(&self.next)
             })

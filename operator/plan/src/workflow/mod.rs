@@ -2,6 +2,7 @@
 
 mod approval;
 mod artifacts;
+mod asked;
 mod attempt;
 pub mod build;
 mod cleanup;

@@ -37,7 +37,7 @@ impl Pass<'_> {
                 continue;
             }
             if self.suspended {
-                self.note(&step.name, Reason::Suspended, "spec.suspend is true");
+                self.note(&step.name, Reason::Suspended, "it is suspended");
                 continue;
             }
             if let Some(message) = &step.approval {
@@ -66,7 +66,7 @@ impl Pass<'_> {
     /// Starts items of a fan-out that is under way. How many.
     fn go_on_with_items(&mut self, run: &mut Run, step: &ValidStep, active: usize) -> usize {
         if self.suspended {
-            self.note(&step.name, Reason::Suspended, "spec.suspend is true");
+            self.note(&step.name, Reason::Suspended, "it is suspended");
             return 0;
         }
         self.begin_items(run, step, self.spec.parallelism.saturating_sub(active))
