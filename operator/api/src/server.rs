@@ -11,6 +11,7 @@ use crate::{
 };
 use axum::{Router, body::Body, extract::State, http::header, response::IntoResponse, routing::get};
 use hearth_artifacts::Artifacts;
+use hearth_bounds::Port;
 use hearth_history::Store;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kube::Client;
@@ -20,21 +21,19 @@ use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sy
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
 /// The longest head of a request, in bytes. What is read in one go may be as long once more.
 const LONGEST_HEAD: usize = 64 * 1024;
-/// Connections at a time.
-const MOST_CONNECTIONS: usize = 512;
+/// Connections at a time, and how long the answers under way may take when the process stops.
+const PORT: Port = Port { most: 512, goodbye: Duration::from_secs(5) };
 /// For a handshake, and for the head of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection ends after this time, so that its certificate is verified anew.
 const OLDEST: Duration = Duration::from_secs(300);
-/// How long the answers under way may take when the process stops.
-const GOODBYE: Duration = Duration::from_secs(5);
 /// The longest pause between attempts to get certificates.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -75,7 +74,8 @@ pub enum ServeError {
     Certificates(#[from] KeeperError),
 }
 
-/// Serves the API until `stop` is done, and tells the port for pods each certificate that it uses. Until the API server has given the certificates it tries again and again.
+/// Serves the API until `stop` is done, and tells the port for pods each certificate that it uses. Until the API server has
+/// given the certificates it tries again and again.
 pub async fn serve(
     config: ApiConfig,
     client: Client,
@@ -164,37 +164,12 @@ pub(crate) async fn accept(
     listener: TcpListener,
     front: Front,
     router: Router,
-    mut stop: impl Future<Output = ()> + Unpin,
+    stop: impl Future<Output = ()> + Unpin,
 ) {
-    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let (closing, closed) = watch::channel(false);
-    loop {
-        let slot = tokio::select! {
-            slot = slots.clone().acquire_owned() => slot,
-            () = &mut stop => break,
-        };
-        let (stream, from) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, addr)) => (stream, Origin(addr.ip())),
-                Err(error) => {
-                    // Out of file handles, or the like: it passes when connections end.
-                    tracing::warn!(%error, "a connection was not accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            },
-            () = &mut stop => break,
-        };
-        let (front, router, closed) = (front.clone(), router.clone(), closed.clone());
-        tokio::spawn(async move {
-            let _slot = slot;
-            front.meet(stream, from, router, closed).await;
-        });
-    }
-    closing.send_replace(true);
-    // All slots free means that no connection is left.
-    let all = u32::try_from(MOST_CONNECTIONS).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(GOODBYE, slots.acquire_many(all)).await;
+    PORT.accept(listener, stop, |stream, from, closed| {
+        front.clone().meet(stream, Origin(from.ip()), router.clone(), closed)
+    })
+    .await;
 }
 
 async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream, metrics: &ApiMetrics) -> Option<TlsStream<TcpStream>> {

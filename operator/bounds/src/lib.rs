@@ -4,6 +4,8 @@
 
 mod cache;
 mod limit;
+mod listen;
 
 pub use cache::Cache;
 pub use limit::Limiter;
+pub use listen::Port;

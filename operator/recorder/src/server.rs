@@ -3,6 +3,7 @@
 use crate::service::Service;
 use axum::{Router, body::Body};
 use hearth_artifacts::{Artifacts, volume};
+use hearth_bounds::Port;
 use hearth_recorder_proto::v1::recorder_server::SERVICE_NAME;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -17,14 +18,14 @@ use rustls::{
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
 };
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 
-/// Connections at a time.
-const MOST_CONNECTIONS: usize = 1024;
+/// Connections at a time, and how long requests under way may take when the process stops.
+const PORT: Port = Port { most: 1024, goodbye: Duration::from_secs(5) };
 /// Calls at a time on one connection.
 const MOST_STREAMS: u32 = 64;
 /// For a handshake, and for the head of a request.
@@ -35,8 +36,6 @@ const UNREAD: Duration = Duration::from_secs(60);
 const OLDEST: Duration = Duration::from_secs(300);
 /// The longest that a request under way may go on after that: the slowest upload of the largest artifact.
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
-/// How long requests under way may take when the process stops.
-const GOODBYE: Duration = Duration::from_secs(5);
 
 /// What a connection comes in by: TLS over TCP that does not wait for ever to be read.
 type Stream = TlsStream<std::pin::Pin<Box<TimeoutStream<TcpStream>>>>;
@@ -64,41 +63,19 @@ pub async fn serve(
     artifacts: &Artifacts,
     stop: impl Future<Output = ()>,
 ) {
-    let mut stop = pin!(stop);
+    let stop = pin!(stop);
     let calls = Router::new().route_service(&format!("/{SERVICE_NAME}/{{call}}"), service.into_server());
     let router = calls.merge(volume::router(artifacts).unwrap_or_default());
-    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let (closing, closed) = watch::channel(false);
-    loop {
-        let slot = tokio::select! {
-            slot = Arc::clone(&slots).acquire_owned() => slot,
-            () = &mut stop => break,
-        };
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of file handles, or the like: it passes when connections end.
-                    tracing::warn!(%error, "a connection was not accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            },
-            () = &mut stop => break,
-        };
+    PORT.accept(listener, stop, |stream, _, closed| {
         let acceptor = TlsAcceptor::from(Arc::clone(&tls.borrow()));
-        let (router, closed) = (router.clone(), closed.clone());
-        tokio::spawn(async move {
-            let _slot = slot;
+        let router = router.clone();
+        async move {
             if let Some(stream) = handshake(&acceptor, stream).await {
                 converse(stream, router, closed).await;
             }
-        });
-    }
-    closing.send_replace(true);
-    // All slots free means that no connection is left.
-    let all = u32::try_from(MOST_CONNECTIONS).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(GOODBYE, slots.acquire_many(all)).await;
+        }
+    })
+    .await;
 }
 
 async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream) -> Option<Stream> {

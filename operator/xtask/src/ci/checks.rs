@@ -26,7 +26,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("dataset", &["tokio", "hyper", "kube-client", "hearth-crds"]),
     ("features", &["tokio", "hyper", "kube-client", "hearth-crds"]),
     ("hearth-artifacts", &["kube-client", "sqlx"]),
-    ("hearth-bounds", &["tokio", "hyper", "kube-client"]),
+    ("hearth-bounds", &["hyper", "kube-client"]),
     ("hearth-contract", &["tokio", "hyper", "kube-client"]),
     ("hearth-recorder", &["sqlx"]),
     ("hearth-step", &["kube-client", "axum"]),
