@@ -6,6 +6,7 @@ mod end;
 mod monitoring;
 #[cfg(test)]
 mod promises;
+mod typed;
 
 use crate::{cluster::Target, deploy, postgres, repo, stage::Stages, tools};
 use anyhow::{Result, ensure};
