@@ -3,6 +3,7 @@
 mod chart;
 mod checks;
 mod end;
+mod linter;
 mod monitoring;
 #[cfg(test)]
 mod promises;

@@ -1,6 +1,6 @@
 //! The chart: lint, rendering, and a table of values that its schema must accept or refuse.
 
-use super::typed;
+use super::{linter, typed};
 use crate::{
     repo,
     tools::{self, TempDir},
@@ -182,6 +182,9 @@ fn value_files(folder: &Path) -> Result<usize> {
         let (accepted, said) = render(folder, &std::fs::read_to_string(repo::root().join(&path))?)?;
         ensure!(accepted, "the chart refuses {path}:\n{said}");
         restricted(&said).and_then(|()| typed::check(&said)).with_context(|| format!("with {path}"))?;
+        let rendered = folder.join(format!("{file}.yaml"));
+        std::fs::write(&rendered, &said)?;
+        linter::check(&rendered, file == "single").with_context(|| format!("with {path}"))?;
     }
     let there = std::fs::read_dir(repo::root().join("charts/hearth/ci"))?.count();
     ensure!(there == files.len(), "charts/hearth/ci holds {there} files, of which {} are linted", files.len());
