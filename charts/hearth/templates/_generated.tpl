@@ -5,3 +5,38 @@
   resources: ["workflows"]
   verbs: [list, patch]
 {{- end }}
+{{- define "hearth.namespacedRules" -}}
+# the kind itself; patch adds and removes the finalizer
+- apiGroups: ["hearth.dev"]
+  resources: ["workflows"]
+  verbs: [get, list, patch, watch]
+# what the operator has seen and decided
+- apiGroups: ["hearth.dev"]
+  resources: ["workflows/status"]
+  verbs: [patch]
+# one pod per attempt of a step
+- apiGroups: [""]
+  resources: ["pods"]
+  verbs: [create, delete, deletecollection, get, list, patch, watch]
+# the end of a failed attempt's log
+- apiGroups: [""]
+  resources: ["pods/log"]
+  verbs: [get]
+# the pinned spec of a run
+- apiGroups: ["apps"]
+  resources: ["controllerrevisions"]
+  verbs: [create, delete, list, watch]
+# the operator's certificate authority, where pods talk to the operator: a create cannot be limited to a name
+- apiGroups: [""]
+  resources: ["configmaps"]
+  verbs: [create]
+# the same, once it is there
+- apiGroups: [""]
+  resources: ["configmaps"]
+  resourceNames: [hearth-ca]
+  verbs: [get, patch]
+# at most one Event per run, at its end
+- apiGroups: [""]
+  resources: ["events"]
+  verbs: [create]
+{{- end }}

@@ -12,7 +12,7 @@ use crate::{
 use futures::{FutureExt, StreamExt, future};
 use hearth_plan::{Kind, facts::Template, kind::RunMark};
 use kube::{
-    Api, Resource,
+    Resource,
     core::DeserializeGuard,
     runtime::{
         WatchStreamExt, applier,
@@ -290,10 +290,10 @@ pub async fn run<K: Kind>(shared: Arc<Shared>, stop: impl Future<Output = ()> + 
     let controller = Arc::new(Controller::<K>::new(Arc::clone(&shared)));
     let (queue, requests) = mpsc::unbounded_channel();
     let (reader, writer) = store::<DeserializeGuard<K::Cr>>();
-    let objects =
-        watcher::watcher(Api::<DeserializeGuard<K::Cr>>::all(shared.calls.client()), watcher::Config::default())
-            .default_backoff()
-            .reflect(writer);
+    let scope = &shared.settings.scope;
+    let objects = scope
+        .watch::<DeserializeGuard<K::Cr>>(&shared.calls.client(), &watcher::Config::default(), uid_of)
+        .reflect(writer);
     let _only_once = controller.objects.set(reader.clone());
     let watch = async {
         let mut objects = pin!(objects);

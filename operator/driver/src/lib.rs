@@ -25,6 +25,7 @@ mod post;
 mod reconcile;
 mod records;
 mod revisions;
+pub mod scope;
 mod shared;
 mod trust;
 mod watch;

@@ -1,6 +1,9 @@
 //! What all controllers of this process share.
 
-use crate::{calls::Calls, error::Error, lease::Leadership, metrics::DriverMetrics, trust::Trust, watch, world::World};
+use crate::{
+    calls::Calls, error::Error, lease::Leadership, metrics::DriverMetrics, scope::Scope, trust::Trust, watch,
+    world::World,
+};
 use hearth_plan::{
     kind::{Env, OnDelete},
     offer::Offer,
@@ -30,6 +33,8 @@ pub struct Settings {
     pub concurrency: u16,
     /// Creates of one object that are under way at the same time.
     pub posts: usize,
+    /// Where objects are watched.
+    pub scope: Scope,
 }
 
 /// The caches, the way to the API server, and the way to the store.
@@ -81,6 +86,12 @@ impl Shared {
         self.world.env().cluster_id.clone()
     }
 
+    /// Whether objects of that namespace are this operator's.
+    #[must_use]
+    pub fn watches(&self, namespace: &str) -> bool {
+        self.settings.scope.holds(namespace)
+    }
+
     /// Whether the caches have shown complete lists.
     #[must_use]
     pub fn synced(&self) -> bool {
@@ -89,11 +100,11 @@ impl Shared {
 
     /// Follows children, namespaces, acknowledgements and the store's health. Ends only when it is dropped.
     pub async fn follow(&self, acks: mpsc::Receiver<Ack>) {
-        let client = || self.calls.client();
+        let client = self.calls.client();
         tokio::join!(
-            watch::pods(client(), &self.world, &self.metrics),
-            watch::revisions(client(), &self.world, &self.metrics),
-            watch::namespaces(client(), &self.world, &self.metrics),
+            watch::pods(&client, self),
+            watch::revisions(&client, self),
+            watch::namespaces(&client, self),
             self.follow_acks(acks),
             self.follow_store(),
         );

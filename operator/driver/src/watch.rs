@@ -1,6 +1,6 @@
 //! The watches that feed the caches: our pods, our ControllerRevisions, and namespaces.
 
-use crate::{metrics::DriverMetrics, pods::PodView, revisions::RevisionView, world::World};
+use crate::{metrics::DriverMetrics, pods::PodView, revisions::RevisionView, shared::Shared};
 use futures::{Stream, StreamExt};
 use hearth_crds::label;
 use k8s_openapi::api::core::v1::Namespace;
@@ -19,21 +19,31 @@ fn ours() -> Config {
 }
 
 /// Follows our pods for ever.
-pub(crate) async fn pods(client: Client, world: &World, metrics: &DriverMetrics) {
-    let stream = watcher::watcher(Api::<PodView>::all(client), ours()).default_backoff();
+pub(crate) async fn pods(client: &Client, shared: &Shared) {
+    let world = &shared.world;
     let uid = |p: &PodView| p.fact.uid.clone();
-    follow("pods", stream, metrics, uid, |p| world.pod_seen(p), |p| world.pod_deleted(p), |l| world.pods_listed(l))
-        .await;
+    let stream = shared.settings.scope.watch(client, &ours(), uid);
+    follow(
+        "pods",
+        stream,
+        &shared.metrics,
+        uid,
+        |p| world.pod_seen(p),
+        |p| world.pod_deleted(p),
+        |l| world.pods_listed(l),
+    )
+    .await;
 }
 
 /// Follows our ControllerRevisions for ever.
-pub(crate) async fn revisions(client: Client, world: &World, metrics: &DriverMetrics) {
-    let stream = watcher::watcher(Api::<RevisionView>::all(client), ours()).default_backoff();
+pub(crate) async fn revisions(client: &Client, shared: &Shared) {
+    let world = &shared.world;
     let uid = |r: &RevisionView| r.fact.uid.clone();
+    let stream = shared.settings.scope.watch(client, &ours(), uid);
     follow(
         "controllerrevisions",
         stream,
-        metrics,
+        &shared.metrics,
         uid,
         |r| world.revision_seen(r),
         |r| world.revision_deleted(r),
@@ -42,10 +52,11 @@ pub(crate) async fn revisions(client: Client, world: &World, metrics: &DriverMet
     .await;
 }
 
-/// Follows the metadata of namespaces for ever.
-pub(crate) async fn namespaces(client: Client, world: &World, metrics: &DriverMetrics) {
+/// Follows the metadata of all namespaces for ever.
+pub(crate) async fn namespaces(client: &Client, shared: &Shared) {
+    let world = &shared.world;
     let stream =
-        watcher::watcher(Api::<PartialObjectMeta<Namespace>>::all(client), Config::default()).default_backoff();
+        watcher::watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), Config::default()).default_backoff();
     let seen = |n: &PartialObjectMeta<Namespace>| {
         world.namespace_seen(
             &n.name_any(),
@@ -54,7 +65,8 @@ pub(crate) async fn namespaces(client: Client, world: &World, metrics: &DriverMe
         );
     };
     let gone = |n: &PartialObjectMeta<Namespace>| world.namespace_gone(&n.name_any());
-    follow("namespaces", stream, metrics, ResourceExt::name_any, seen, gone, |l| world.namespaces_listed(l)).await;
+    follow("namespaces", stream, &shared.metrics, ResourceExt::name_any, seen, gone, |l| world.namespaces_listed(l))
+        .await;
 }
 
 async fn follow<K: Resource + Clone + Debug>(

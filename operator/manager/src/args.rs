@@ -31,6 +31,9 @@ pub struct RunArgs {
     /// Namespace of the operator: its Lease, its certificate authority.
     #[arg(long, env = "POD_NAMESPACE", default_value = "hearth-system")]
     pub namespace: String,
+    /// Namespaces whose objects are handled, for example a,b. Default: all.
+    #[arg(long, value_delimiter = ',', value_parser = namespace)]
+    pub watch_namespaces: Vec<String>,
     /// Name of this process in the Lease.
     #[arg(long, env = "POD_NAME", default_value_t = format!("hearth-{}", std::process::id()))]
     pub identity: String,
@@ -118,6 +121,15 @@ pub enum LogFormat {
     Text,
 }
 
+/// A name of a namespace: an empty one would mean all of them.
+fn namespace(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if text.is_empty() || text.len() > 63 || !text.chars().all(plain) {
+        return Err(format!("{text:?} is no name of a namespace"));
+    }
+    Ok(text.to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     DurationText(text.to_owned()).parse().map_err(|e| e.to_string())
 }
@@ -168,10 +180,12 @@ mod tests {
             "--history-release-after=1h",
             "--history-retention=365d",
             "--run-as=unset",
+            "--watch-namespaces=a,b",
             "--log-format=json",
         ])
         .unwrap();
         assert_eq!((cli.run.run_as, cli.run.cluster_tokens), (RunAs(None), false));
+        assert_eq!(cli.run.watch_namespaces, ["a", "b"]);
         assert_eq!(cli.run.history_release_after, Some(Duration::from_secs(3600)));
         assert_eq!(cli.run.history_retention, Some(Duration::from_secs(365 * 86_400)));
         assert!(matches!(
@@ -198,6 +212,8 @@ mod tests {
             &["--database-url-file=x", "--history-file=y"],
             &["--database-url=x", "--history-on-delete=Release"],
             &["--database-url=x", "--run-as=-1"],
+            &["--database-url=x", "--watch-namespaces="],
+            &["--database-url=x", "--watch-namespaces=a,,b"],
             &["--database-url=x", "--run-as=root"],
             &["--database-url=x", "--lease-duration=soon"],
             &["--database-url=x", "--history-retention=1h"],

@@ -13,6 +13,7 @@ use hearth_artifacts::Artifacts;
 use hearth_driver::{
     Settings, Shared,
     lease::{Elector, Ended, LeaseSettings},
+    scope::Scope,
 };
 use hearth_history::{Retention, Store};
 use hearth_plan::{kind::OnDelete, offer::Offer, workflow::WorkflowKind};
@@ -137,6 +138,7 @@ fn settings(args: &RunArgs, store: &Store, offer: Arc<Offer>) -> Settings {
         store_name: store.name().to_owned(),
         concurrency: args.concurrency,
         posts: 16,
+        scope: Scope::of(args.watch_namespaces.clone()),
     }
 }
 

@@ -24,6 +24,9 @@ pub async fn sweep(shared: Arc<Shared>, store: Store, age: Duration) {
 async fn once(shared: &Shared, store: &Store, age: Duration) -> anyhow::Result<()> {
     let mut vanished = Vec::new();
     for run in store.running(&shared.cluster_id(), age).await? {
+        if !shared.watches(&run.object.namespace) {
+            continue;
+        }
         match fate(shared, &run).await? {
             Some(Fate::Gone | Fate::LaterRun) => vanished.push(run.run_id),
             Some(Fate::Current) | None => {}

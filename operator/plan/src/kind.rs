@@ -3,13 +3,21 @@
 use crate::{facts::Facts, offer::Offer, record::Record};
 use hearth_crds::{condition::Reason, time::Time};
 use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Pod};
+use kube::core::NamespaceResourceScope;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::Duration};
 
 /// A kind of `hearth.dev`.
 pub trait Kind: Sized + Send + Sync + 'static {
     /// The custom resource as it is stored.
-    type Cr: kube::Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static;
+    type Cr: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static;
     /// Its status.
     type Status: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
 

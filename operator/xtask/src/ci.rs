@@ -3,9 +3,11 @@
 mod chart;
 mod checks;
 mod end;
+mod linter;
 mod monitoring;
 #[cfg(test)]
 mod promises;
+mod typed;
 
 use crate::{cluster::Target, deploy, postgres, repo, stage::Stages, tools};
 use anyhow::{Result, ensure};

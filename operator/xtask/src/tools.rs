@@ -8,6 +8,7 @@ use std::{
 };
 
 const HELM: &str = "v4.3.1";
+const KUBE_SCORE: &str = "v1.20.0";
 const PROMTOOL: &str = "v0.313.5";
 const CARGO_DENY: &str = "0.18";
 
@@ -24,14 +25,31 @@ pub fn helm() -> Result<PathBuf> {
     {
         return Ok(found);
     }
-    eprintln!("building helm {HELM} into {} (once)", own.display());
+    go_install(&own, &format!("helm.sh/helm/v4/cmd/helm@{HELM}"))?;
+    Ok(own.join("helm"))
+}
+
+/// kube-score: the one on PATH, or one that is built into the cache.
+pub fn kube_score() -> Result<PathBuf> {
+    let own = repo::cache()?.join("tools").join(format!("kube-score-{KUBE_SCORE}"));
+    let candidates = [PathBuf::from("kube-score"), own.join("kube-score")];
+    if let Some(found) = candidates.into_iter().find(|path| !version_of(path, &["version"]).is_empty()) {
+        return Ok(found);
+    }
+    go_install(&own, &format!("github.com/zegl/kube-score/cmd/kube-score@{KUBE_SCORE}"))?;
+    Ok(own.join("kube-score"))
+}
+
+fn go_install(folder: &Path, program: &str) -> Result<()> {
+    eprintln!("building {program} into {} (once)", folder.display());
     crate::lab::check_go()?;
-    run(Command::new("go").env("GOBIN", &own).env("CGO_ENABLED", "0").args([
+    run(Command::new("go").env("GOBIN", folder).env("CGO_ENABLED", "0").args([
         "install",
         "-trimpath",
-        &format!("helm.sh/helm/v4/cmd/helm@{HELM}"),
-    ]))?;
-    Ok(own.join("helm"))
+        "-ldflags",
+        "-s -w",
+        program,
+    ]))
 }
 
 /// promtool: the one on PATH, or one that is built into the cache (two minutes, once).

@@ -104,6 +104,7 @@ fn bench_with(channel: usize, fresh: bool) -> Bench {
         store_name: "the store".into(),
         concurrency: 4,
         posts: 4,
+        scope: crate::scope::Scope::default(),
     };
     let lease = LeaseSettings {
         namespace: "system".into(),

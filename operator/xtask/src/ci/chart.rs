@@ -1,5 +1,6 @@
 //! The chart: lint, rendering, and a table of values that its schema must accept or refuse.
 
+use super::{linter, typed};
 use crate::{
     repo,
     tools::{self, TempDir},
@@ -42,7 +43,7 @@ const ACCEPTED: &[(&str, &str)] = &[
     ("{mode: ha, replicas: 2, database: {existingSecret: db}}", "type: RollingUpdate"),
     ("{mode: ha, replicas: 2, database: {existingSecret: db}}", "topologyKey: kubernetes.io/hostname"),
     (
-        "{mode: ha, replicas: 2, database: {existingSecret: db}, affinity: {nodeAffinity: {x: y}}}",
+        "{mode: ha, replicas: 2, database: {existingSecret: db}, affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: []}}}",
         "topologyKey: kubernetes.io/hostname",
     ),
     ("database: {existingSecret: db, key: dsn}", "key: dsn"),
@@ -88,6 +89,9 @@ const ACCEPTED: &[(&str, &str)] = &[
     ("{}", "rbac.authorization.k8s.io/aggregate-to-admin: \"true\""),
     ("{}", "request.userInfo.username != 'system:serviceaccount:hearth-system:hearth'"),
     ("policies: {enabled: false}", "kind: Deployment"),
+    ("watchNamespaces: [lab-a, lab-b]", "--watch-namespaces=lab-a,lab-b"),
+    ("watchNamespaces: [lab-a]", "    resourceNames: [\"hearth-ca\"]\n    verbs: [get, patch]"),
+    ("watchNamespaces: [lab-a]", "  name: hearth-watched\n  namespace: lab-a\n"),
     ("metrics: {serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}}}", "interval: 15s"),
     ("metrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}}", "release: prometheus"),
     ("metrics: {serviceMonitor: {enabled: true}}", "    - port: metrics\n"),
@@ -143,6 +147,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("{database: {existingSecret: db}, ingress: {}}", "ingress"),
     ("metrics: {enabled: true}", "enabled"),
     ("policies: {enabled: 'no'}", "enabled"),
+    ("watchNamespaces: ['*']", "watchNamespaces"),
+    ("watchNamespaces: [a, a]", "watchNamespaces"),
     ("metrics: {serviceMonitor: {enabled: 'yes'}}", "enabled"),
     ("metrics: {serviceMonitor: {interval: often}}", "interval"),
     ("metrics: {rules: {runbooks: ''}}", "runbooks"),
@@ -152,15 +158,13 @@ const REFUSED: &[(&str, &str)] = &[
 /// Runs all checks of the chart.
 pub fn check() -> Result<()> {
     let folder = TempDir::new("hearth-values")?;
-    for mode in [&[][..], &["--set", "mode=ha,replicas=2,database.existingSecret=db"]] {
-        let mut lint = Command::new(tools::helm()?);
-        tools::run(lint.current_dir(repo::root()).args(["lint", "--strict", "charts/hearth"]).args(mode))?;
-    }
+    let files = value_files(folder.path())?;
     for (values, expected) in ACCEPTED {
         let (accepted, said) = render(folder.path(), values)?;
         ensure!(accepted, "the chart refuses {values}:\n{said}");
         ensure!(said.contains(expected), "with {values} the chart does not render {expected:?}");
         restricted(&said).with_context(|| format!("with {values}"))?;
+        typed::check(&said).with_context(|| format!("with {values}"))?;
     }
     for (values, expected) in REFUSED {
         let (accepted, said) = render(folder.path(), values)?;
@@ -169,8 +173,27 @@ pub fn check() -> Result<()> {
     }
     modes(folder.path())?;
     closed()?;
-    println!("{} sets of values accepted, {} refused", ACCEPTED.len(), REFUSED.len());
+    println!("{} sets of values accepted, {} refused, {files} files of values linted", ACCEPTED.len(), REFUSED.len());
     Ok(())
+}
+
+/// Lints and renders the chart with each of `charts/hearth/ci/*-values.yaml`, and gives their number.
+fn value_files(folder: &Path) -> Result<usize> {
+    let files = ["single", "ha", "everything"];
+    for file in files {
+        let path = format!("charts/hearth/ci/{file}-values.yaml");
+        let mut lint = Command::new(tools::helm()?);
+        tools::run(lint.current_dir(repo::root()).args(["lint", "--strict", "charts/hearth", "--values", &path]))?;
+        let (accepted, said) = render(folder, &std::fs::read_to_string(repo::root().join(&path))?)?;
+        ensure!(accepted, "the chart refuses {path}:\n{said}");
+        restricted(&said).and_then(|()| typed::check(&said)).with_context(|| format!("with {path}"))?;
+        let rendered = folder.join(format!("{file}.yaml"));
+        std::fs::write(&rendered, &said)?;
+        linter::check(&rendered, file == "single").with_context(|| format!("with {path}"))?;
+    }
+    let there = std::fs::read_dir(repo::root().join("charts/hearth/ci"))?.count();
+    ensure!(there == files.len(), "charts/hearth/ci holds {there} files, of which {} are linted", files.len());
+    Ok(files.len())
 }
 
 /// What a mode must not have: objects and flags of the other one.
@@ -271,5 +294,33 @@ fn find_open(schema: &Value, path: &str, open: &mut Vec<String>) {
     }
     for (key, child) in map {
         find_open(child, &format!("{path}/{key}"), open);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &str) -> Value {
+        serde_yaml::from_str(&std::fs::read_to_string(repo::root().join("charts/hearth").join(path)).unwrap()).unwrap()
+    }
+
+    /// Paths of all values; what is empty by default holds keys of the user's own.
+    fn leaves(values: &Value, path: &str, out: &mut Vec<String>) {
+        match values.as_object().filter(|map| !map.is_empty()) {
+            Some(map) => map.iter().for_each(|(key, child)| leaves(child, &format!("{path}/{key}"), out)),
+            None => out.push(path.to_owned()),
+        }
+    }
+
+    #[test]
+    fn everything_means_every_value() {
+        let (defaults, everything) = (read("values.yaml"), read("ci/everything-values.yaml"));
+        let mut all = Vec::new();
+        leaves(&defaults, "", &mut all);
+        assert!(all.len() > 40, "{all:?}");
+        for leaf in all {
+            assert!(everything.pointer(&leaf).is_some(), "ci/everything-values.yaml does not set {leaf}");
+        }
     }
 }

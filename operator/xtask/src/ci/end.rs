@@ -39,9 +39,14 @@ pub fn uninstall() -> Result<()> {
         "the operator's Deployment is still there"
     );
     target.kubectl(&["delete", "namespace", NAMESPACE, "--wait", "--timeout=120s"])?;
-    for (kind, name) in
-        [("clusterrole", "hearth-uninstall"), ("clusterrolebinding", "hearth-uninstall"), ("clusterrole", "hearth")]
-    {
+    for (kind, name) in [
+        ("clusterrole", "hearth-uninstall"),
+        ("clusterrolebinding", "hearth-uninstall"),
+        ("clusterrole", "hearth"),
+        ("clusterrole", "hearth-approve"),
+        ("validatingadmissionpolicy", "hearth-approvals"),
+        ("validatingadmissionpolicybinding", "hearth-approvals"),
+    ] {
         ensure!(target.get(&[kind, name])?.is_none(), "{kind} {name} is left behind");
     }
     println!("uninstalled: objects kept, finalizers gone, nothing left behind");

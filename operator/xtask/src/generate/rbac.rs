@@ -4,6 +4,9 @@ use super::{Files, HEADER};
 use hearth_crds::{GROUP, registry};
 use std::fmt::Write as _;
 
+/// What is in no namespace; everything else is granted in those that are watched.
+const OF_THE_CLUSTER: &[&str] = &["namespaces", "tokenreviews", "subjectaccessreviews"];
+
 /// What one of the cluster's own roles (view, edit, admin) gets by aggregation.
 struct Aggregated {
     role: &'static str,
@@ -39,31 +42,45 @@ const APPROVABLE: &[&str] = &["workflows"];
 
 /// `charts/hearth/templates/clusterrole.yaml` and `roles.yaml`, and the rules of the pre-delete hook.
 pub fn chart_template() -> Files {
-    let mut out = format!(
+    let (mut cluster, mut namespaced) = (String::new(), String::new());
+    for entry in registry::KINDS {
+        for (resource, verbs, why) in registry::own_rules(entry) {
+            rule(&mut namespaced, GROUP, &resource, &verbs, &[], why);
+        }
+        for child in entry.children {
+            rule(&mut namespaced, child.group, child.resource, child.verbs, child.names, child.why);
+        }
+    }
+    for common in registry::COMMON_RULES {
+        let out = if OF_THE_CLUSTER.contains(&common.resource) { &mut cluster } else { &mut namespaced };
+        rule(out, common.group, common.resource, common.verbs, common.names, common.why);
+    }
+    let role = format!(
         "{HEADER}apiVersion: rbac.authorization.k8s.io/v1\n\
          kind: ClusterRole\n\
          metadata:\n\
          \x20 name: hearth\n\
          \x20 labels:\n\
          \x20   {{{{- include \"hearth.labels\" . | nindent 4 }}}}\n\
-         rules:\n"
+         rules:\n\
+         {cluster}\
+         {{{{- if not .Values.watchNamespaces }}}}\n\
+         {{{{ include \"hearth.namespacedRules\" . }}}}\n\
+         {{{{- end }}}}\n"
     );
-    for entry in registry::KINDS {
-        for (resource, verbs, why) in registry::own_rules(entry) {
-            rule(&mut out, GROUP, &resource, &verbs, &[], why);
-        }
-        for child in entry.children {
-            rule(&mut out, child.group, child.resource, child.verbs, child.names, child.why);
-        }
-    }
-    for common in registry::COMMON_RULES {
-        rule(&mut out, common.group, common.resource, common.verbs, common.names, common.why);
-    }
     Files::from([
-        ("charts/hearth/templates/clusterrole.yaml".to_owned(), out),
+        ("charts/hearth/templates/clusterrole.yaml".to_owned(), role),
         ("charts/hearth/templates/roles.yaml".to_owned(), aggregated()),
-        ("charts/hearth/templates/_generated.tpl".to_owned(), uninstall_rules()),
+        (
+            "charts/hearth/templates/_generated.tpl".to_owned(),
+            uninstall_rules() + &defined("hearth.namespacedRules", &namespaced),
+        ),
     ])
+}
+
+/// A named template.
+fn defined(name: &str, text: &str) -> String {
+    format!("{{{{- define \"{name}\" -}}}}\n{text}{{{{- end }}}}\n")
 }
 
 /// ClusterRoles that Kubernetes adds to its own view, edit and admin.
@@ -126,7 +143,10 @@ mod tests {
             assert!(!text.contains("[*") && !text.contains("\"*\""), "{path} grants everything somewhere");
         }
         let role = &files["charts/hearth/templates/clusterrole.yaml"];
-        assert!(role.contains("# one pod per attempt of a step\n"), "each rule gives its reason");
+        let inner = &files["charts/hearth/templates/_generated.tpl"];
+        assert!(inner.contains("# one pod per attempt of a step\n"), "each rule gives its reason");
+        // What stands outside of the part that watchNamespaces moves is in no namespace.
+        assert_eq!(role.matches("- apiGroups").count(), OF_THE_CLUSTER.len(), "{role}");
     }
 
     #[test]
