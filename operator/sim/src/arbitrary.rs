@@ -120,7 +120,7 @@ fn build(plans: &[StepPlan], parallelism: u32, fail_fast: bool) -> Value {
                 if many { format!("${{string({outputs}.size())}}") } else { format!("${{string({outputs}.n)}}") };
             set("args", json!([text]));
         }
-        let from = |j: &&usize| plans.get(**j).is_some_and(|p| p.leaves);
+        let from = |j: &&usize| sure.get(**j) == Some(&true) && plans.get(**j).is_some_and(|p| p.leaves);
         let inputs: Vec<_> = needs
             .iter()
             .filter(from)
