@@ -131,3 +131,43 @@ fn pinned_digest(written: &Value, runtimes: &BTreeMap<String, Runtime>) -> Strin
     }
     digest::digest_of(&json!({"spec": written, "runtimes": runtimes}))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RevisionFact, workflow::build};
+
+    fn offering(image: &str) -> Offer {
+        let shape = Runtime { image: image.to_owned(), ..Runtime::default() };
+        Offer { runtimes: [("shape".to_owned(), shape)].into(), artifacts: None }
+    }
+
+    fn image(spec: &Spec) -> &str {
+        &spec.checked.as_ref().unwrap().steps[0].image
+    }
+
+    #[test]
+    fn a_run_keeps_its_runtimes() {
+        let mut cr: Workflow = serde_json::from_value(json!({
+            "apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow",
+            "metadata": {"name": "demo", "namespace": "lab", "uid": "u", "generation": 1},
+            "spec": {"steps": [{"name": "a", "runtime": "shape"}]},
+        }))
+        .unwrap();
+        let before = Specs::of(&cr, &Facts::default(), &offering("shape:1"), None).current;
+        cr.status = serde_json::from_value(json!({"run": {
+            "id": "r", "number": 1, "seq": 1, "revision": before.revision, "digest": before.digest, "generation": 1,
+            "trigger": "Created", "startedAt": "2026-01-01T00:00:00Z"}}))
+        .unwrap();
+        let data = build::revision(&cr, &before).data.unwrap().0;
+        let name = before.revision.clone();
+        let revision =
+            RevisionFact { name: name.clone(), uid: "v".into(), role: "spec".into(), created_at: None, data };
+        let facts = Facts { revisions: [(name, revision)].into(), ..Facts::default() };
+        let after = Specs::of(&cr, &facts, &offering("shape:2"), None);
+        let run = cr.status.as_ref().unwrap().run.as_ref().unwrap();
+        assert!(after.is_current(run), "another catalog is no changed spec");
+        assert_ne!(after.current.revision, run.revision, "but the next run is pinned to it");
+        assert_eq!((image(after.pinned(run).unwrap()), image(&after.current)), ("shape:1", "shape:2"));
+    }
+}
