@@ -50,6 +50,9 @@ suite! {
         }
     }
     migrated {
+        artifacts {
+            rows_keep_blobs_and_tell_them_by_name,
+        }
         audit {
             each_record_holds_the_hash_of_the_one_before,
             a_clock_that_goes_back_does_not_turn_a_chain_round,

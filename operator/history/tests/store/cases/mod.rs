@@ -1,5 +1,6 @@
 //! What every back end does alike. A case gets a database of its own.
 
+pub mod artifacts;
 pub mod audit;
 pub mod ordering;
 pub mod queries;
