@@ -9,6 +9,7 @@ use crate::{
 };
 use futures::{StreamExt, stream};
 use hearth_plan::{Post, Start, facts::Refusal};
+use http::StatusCode;
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::response::Status;
 use std::time::Duration;
@@ -80,9 +81,8 @@ impl Shared {
         if body == Body::Work
             && needs_it(pod)
             && let Err(error) = self.place_trust(&parent.namespace).await
-            && error.class() != Class::Terminating
         {
-            return Round::failed(error);
+            return self.untrusted(parent, start, name, &error);
         }
         match body {
             Body::Work => {
@@ -98,6 +98,22 @@ impl Shared {
                 round
             }
         }
+    }
+
+    /// The pod is not posted, since it would wait for ever: that is a refusal like any other, which people are told.
+    fn untrusted(&self, parent: &Parent, start: &Start, name: &str, error: &Error) -> Round {
+        tracing::warn!(namespace = parent.namespace, name, %error, "the certificate that a pod mounts is not there");
+        self.metrics.post("refused");
+        if error.class() == Class::Terminating {
+            self.world.namespace_terminating(&parent.namespace);
+        }
+        let refusal = Refusal {
+            code: StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+            reason: "NoCertificate".into(),
+            message: error.to_string(),
+            at: crate::clock::now(),
+        };
+        self.note(parent, start, name, Post::Refused(refusal))
     }
 
     async fn post_work(&self, parent: &Parent, start: &Start, name: &str, pod: &Pod) -> Round {

@@ -130,6 +130,11 @@ fn namespace(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// The variables by which S3 is told its keys, or where they come from.
+pub fn aws() -> Vec<(String, String)> {
+    std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect()
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     DurationText(text.to_owned()).parse().map_err(|e| e.to_string())
 }

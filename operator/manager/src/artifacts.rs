@@ -1,5 +1,6 @@
 //! The artifact store: where it is, how pods reach it, and what becomes of blobs that nothing names.
 
+use crate::args;
 use anyhow::{Context, Result};
 use clap::Args;
 use hearth_api::Issued;
@@ -7,6 +8,7 @@ use hearth_artifacts::{
     Artifacts, BlobKey, S3Config,
     volume::{Limits, UrlKeys, Volume, VolumeConfig},
 };
+use hearth_contract::digest::Digest;
 use hearth_history::Store;
 use hearth_plan::offer::ArtifactService;
 use hearth_recorder::{Service, asker::Askers, server_config};
@@ -94,7 +96,7 @@ impl ArtifactArgs {
             prefix: self.artifacts_s3_prefix.clone(),
             allow_http: self.artifacts_s3_allow_http,
             ca: ca.transpose()?,
-            environment: std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect(),
+            environment: args::aws(),
             ..S3Config::default()
         })?)
     }
@@ -177,10 +179,17 @@ pub async fn collect(mut opened: watch::Receiver<Option<Artifacts>>, store: Stor
 }
 
 async fn collect_once(artifacts: &Artifacts, store: &Store) -> Result<()> {
-    let named = store.blobs().await?;
-    let named: HashSet<BlobKey> =
-        named.iter().filter_map(|blob| BlobKey::new(&blob.namespace_uid, blob.digest.parse().ok()?).ok()).collect();
-    let done = artifacts.collect(jiff::Timestamp::now(), COLLECT_AGE, |key| named.contains(key)).await?;
+    let (mut named, mut anywhere) = (HashSet::new(), HashSet::new());
+    for blob in store.blobs().await? {
+        let Ok(digest) = blob.digest.parse::<Digest>() else { continue };
+        match BlobKey::new(&blob.namespace_uid, digest) {
+            Ok(key) => drop(named.insert(key)),
+            // A row that does not know its namespace keeps the blob in all of them.
+            Err(_) => drop(anywhere.insert(digest)),
+        }
+    }
+    let is_named = |key: &BlobKey| named.contains(key) || anywhere.contains(&key.digest());
+    let done = artifacts.collect(jiff::Timestamp::now(), COLLECT_AGE, is_named).await?;
     if done.removed > 0 {
         tracing::info!(removed = done.removed, bytes = done.removed_bytes, "artifacts that no record names are gone");
     }

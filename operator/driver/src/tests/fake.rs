@@ -29,6 +29,9 @@ pub(crate) struct FakeSpec {
     /// Names of the actions that each plan asks for.
     #[serde(default)]
     pub(crate) actions: Vec<String>,
+    /// Its pods mount the operator's certificate.
+    #[serde(default)]
+    pub(crate) trusts: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -155,7 +158,12 @@ impl Kind for Fake {
     fn starts(cr: &FakeCr, (): &(), accepted: &Accepted<FakeStatus>, intents: &[Intent], _env: &Env) -> Vec<Start> {
         let body = |i: &Intent, gate: bool| -> Pod {
             let gates = if gate { json!([{"name": FENCE_GATE}]) } else { json!([]) };
-            serde_json::from_value(json!({"metadata": {"name": pod_name(i.attempt), "namespace": cr.metadata.namespace}, "spec": {"containers": [], "schedulingGates": gates}})).unwrap()
+            let volumes = if cr.spec.trusts && !gate {
+                json!([{"name": "ca", "projected": {"sources": [{"configMap": {"name": "hearth-ca"}}]}}])
+            } else {
+                json!([])
+            };
+            serde_json::from_value(json!({"metadata": {"name": pod_name(i.attempt), "namespace": cr.metadata.namespace}, "spec": {"containers": [], "schedulingGates": gates, "volumes": volumes}})).unwrap()
         };
         intents.iter().filter_map(|i| Start::new(accepted, i.clone(), body(i, false), body(i, true))).collect()
     }

@@ -1,5 +1,9 @@
 use super::*;
-use crate::trust::needs_it;
+use crate::{
+    reconcile::{Next, reconcile},
+    trust::needs_it,
+};
+use hearth_plan::{Child, Post};
 use k8s_openapi::api::core::v1::Pod;
 
 const MAPS: &str = "/api/v1/namespaces/ns/configmaps";
@@ -27,6 +31,24 @@ async fn a_refusal_is_no_success_and_is_asked_again() {
         let serve = async { drop(b.server.expect(Method::POST, MAPS).await.refuse(403, "Forbidden", "no")) };
         tokio::join!(b.shared.place_trust("ns"), serve).0.unwrap_err();
     }
+}
+
+/// A pod that would wait for ever is not posted, and its attempt is not used up by a fence.
+#[tokio::test]
+async fn a_pod_without_its_certificate_is_refused_not_uncertain() {
+    let mut b = bench();
+    let new = cr(&object(5, &["hearth.dev/record"], &json!({"trusts": true}), None));
+    let pass = reconcile(&b.controller, new);
+    let serve = async {
+        let made = object(6, &["hearth.dev/record"], &json!({"trusts": true}), Some(running(1, 1)));
+        b.server.expect(Method::PATCH, STATUS).await.answer(200, &made);
+        b.server.expect(Method::POST, MAPS).await.refuse(403, "Forbidden", "configmaps is forbidden");
+        b.server.is_quiet();
+    };
+    assert_eq!(tokio::join!(pass, serve).0.unwrap(), Next::Now, "the decision says so in a condition");
+    let facts = b.shared.world.facts("uid-a", "ns", &hearth_plan::kind::RunMark::default(), true);
+    let Child::Unseen(Post::Refused(refusal)) = facts.child("pod-1") else { panic!("it is a refusal") };
+    assert!(refusal.message.contains("configmaps is forbidden"), "{}", refusal.message);
 }
 
 #[test]
