@@ -1,5 +1,4 @@
 //! Every example is a Workflow that the operator would start.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails shall fail loudly")]
 
 use hearth_crds::workflow::Workflow;
 use hearth_plan::{offer::Offer, workflow::validate::validate};

@@ -1,15 +1,6 @@
 //! Rows that depend on what pods say beside their end.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that fails shall fail loudly"
-)]
 
-mod common;
-
-use common::{RUN, env};
+use crate::common::{RUN, env};
 use hearth_crds::workflow::{Workflow, WorkflowStatus};
 use hearth_plan::{
     Facts, Kind, Record,

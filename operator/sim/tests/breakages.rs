@@ -1,16 +1,6 @@
 //! Tests of the tests: three rules are broken by hand, and the suite must notice each.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests document themselves, and fail by panicking"
-)]
 
-mod common;
-
-use common::{happy_diamond, tale};
+use crate::common::{happy_diamond, tale};
 use hearth_sim::{clock::secs, pass::Breakage, properties::broken};
 
 fn finds(breakage: Breakage, what: &str) {

@@ -1,12 +1,4 @@
 //! The simulator's API server answers like a real one.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests document themselves, and fail by panicking"
-)]
 
 use hearth_sim::conformance::{Executor, SCRIPT};
 

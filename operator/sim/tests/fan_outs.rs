@@ -1,16 +1,6 @@
 //! Large fan-outs: what is written stays small, and pods that are recorded leave in mid-run.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests document themselves, and fail by panicking"
-)]
 
-mod common;
-
-use common::{Workflows, create, phase, tale};
+use crate::common::{Workflows, create, factor, phase, tale};
 use hearth_sim::{
     clock::secs,
     outcome::Outcome,
@@ -83,5 +73,5 @@ fn a_fan_out_survives_kills() {
     let tale = tale("items", &begin, secs(3600));
     let points = kill_everywhere(&tale, 1).unwrap_or_else(|found| panic!("{found}"));
     println!("{} kill points", points.len());
-    kill_often(&tale, 15 * common::factor(), 7).unwrap_or_else(|found| panic!("{found}"));
+    kill_often(&tale, 15 * factor(), 7).unwrap_or_else(|found| panic!("{found}"));
 }

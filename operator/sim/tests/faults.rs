@@ -1,16 +1,6 @@
 //! Crash prefix, stale reads, changes of leader: the guarantees of protocol.md under every disturbance.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests document themselves, and fail by panicking"
-)]
 
-mod common;
-
-use common::{Workflows, create, factor, failing, happy_diamond, phase, rough_diamond, tale};
+use crate::common::{Workflows, create, factor, failing, happy_diamond, phase, rough_diamond, tale};
 use hearth_sim::{
     act::Act,
     clock::secs,
@@ -175,7 +165,7 @@ fn guarantee_5_a_request_is_done_once() {
         world.kubelet.outcomes.set("a", 1, Outcome::default());
         ask(world, "go", "Resume", json!({}));
     };
-    let tale = common::tale("suspended, stopped and run again", &stopped, HOUR);
+    let tale = crate::common::tale("suspended, stopped and run again", &stopped, HOUR);
     let quiet = check(tale.undisturbed());
     assert_eq!(phase(&quiet, "demo").as_deref(), Some("Succeeded"));
     assert_eq!(quiet.store.runs.len(), 2);

@@ -1,16 +1,6 @@
 //! Properties over arbitrary Workflows, fates and deeds.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests document themselves, and fail by panicking"
-)]
 
-mod common;
-
-use common::{Workflows, runner};
+use crate::common::{Workflows, runner};
 use hearth_crds::workflow::Workflow;
 use hearth_plan::{
     Accepted, Facts, Kind,

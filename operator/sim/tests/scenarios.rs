@@ -1,12 +1,4 @@
 //! Scripted scenarios: `tests/scenarios/NAME.txt` in, `tests/golden/NAME.snap` out, so that a change of behaviour is read as a diff.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests document themselves, and fail by panicking"
-)]
 
 use hearth_plan::workflow::WorkflowKind;
 use hearth_sim::scenario::play;

@@ -1,16 +1,6 @@
 //! The simulator itself: one Workflow from its creation to its end.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests document themselves, and fail by panicking"
-)]
 
-mod common;
-
-use common::{Workflows, happy_diamond, phase};
+use crate::common::{Workflows, happy_diamond, phase};
 use hearth_sim::{clock::secs, lens, world::Halt};
 
 #[test]

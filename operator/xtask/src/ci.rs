@@ -109,18 +109,20 @@ pub fn run(args: &TestArgs) -> Result<()> {
 /// The tests of all crates but e2e, with a Postgres of their own.
 fn unit() -> Result<()> {
     let server = postgres::Server::start()?;
-    tools::run(
-        tools::cargo(&["test", "--workspace", "--exclude", "hearth-e2e", "--profile", PROFILE, "--quiet"])
-            .env("HEARTH_TEST_POSTGRES", server.url()),
-    )
+    tools::run(unit_tests().env("HEARTH_TEST_POSTGRES", server.url()))
+}
+
+/// Always of all crates: with fewer of them cargo would choose other features, and build what is built once more.
+fn unit_tests() -> std::process::Command {
+    tools::cargo(&["test", "--workspace", "--exclude", "hearth-e2e", "--profile", PROFILE, "--quiet"])
 }
 
 /// Whether the simulator's API server answers as the real one does.
 fn conformance() -> Result<()> {
     let target = Target::started()?;
     tools::run(
-        tools::cargo(&["test", "--package", "hearth-sim", "--profile", PROFILE, "--quiet", "--test", "conformance"])
-            .args(["--", "--ignored"])
+        unit_tests()
+            .args(["--test", "suite", "--", "--ignored", "a_real_api_server_answers_alike"])
             .env("HEARTH_CONFORMANCE_KUBECTL", target.kubectl_path()),
     )
 }

@@ -197,11 +197,13 @@ pub fn task(args: &[&str]) -> Command {
     command
 }
 
-/// Builds the operator and the command line in one call: cargo unites the features of what it builds together, so that
-/// the crates that both share are built once.
+/// Builds all programs that are shipped in one call: cargo unites the features of what it builds together, so that the
+/// crates that they share are built once.
 pub fn build_shipped(profile: &str, features: &[&str]) -> Command {
-    let mut command =
-        cargo(&["build", "--quiet", "--profile", profile, "--package", "hearth-manager", "--package", "hearth-cli"]);
+    let mut command = cargo(&["build", "--quiet", "--profile", profile]);
+    for package in ["hearth-manager", "hearth-cli", "dataset", "features", "hearth-step", "table-check"] {
+        command.args(["--package", package]);
+    }
     if !features.is_empty() {
         command.args(["--features", &features.join(",")]);
     }
@@ -212,5 +214,12 @@ pub fn build_shipped(profile: &str, features: &[&str]) -> Command {
 pub fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(repo::root());
+    // What cargo told this program of its own package would be taken for a change by build scripts that watch these
+    // variables (ring's does), and half of the workspace be built again.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|n| n.starts_with("CARGO_PKG_") || n.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     command
 }

@@ -1,5 +1,4 @@
 //! What the suites share.
-#![allow(dead_code, reason = "each suite uses its own part")]
 
 use hearth_plan::workflow::WorkflowKind;
 use hearth_sim::{

@@ -3,7 +3,7 @@
 //! `HEARTH_WRITE=1 cargo test -p hearth-sim --test ecosystem` writes testdata and the tables of tests, which are in the
 //! layout of Argo CD's own repository (`resource_customizations`).
 
-use crate::situations::ALL;
+use super::situations::ALL;
 use mlua::{Lua, LuaOptions, LuaSerdeExt, StdLib, serde::ser::Options};
 use serde_json::{Map, Value, json};
 use std::{

@@ -1,6 +1,6 @@
 //! kstatus: how kubectl's relatives (Flux, kpt, cli-utils, `helm --wait`) read the status of any custom resource.
 
-use crate::situations::ALL;
+use super::situations::ALL;
 use serde_json::{Value, json};
 
 /// The rules of sigs.k8s.io/cli-utils, pkg/kstatus/status: `Compute` for a kind that it does not know.

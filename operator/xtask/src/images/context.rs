@@ -2,10 +2,7 @@
 
 use super::rootfs;
 use crate::lab::tell;
-use crate::{
-    repo,
-    tools::{self, build_shipped},
-};
+use crate::{repo, tools::build_shipped};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -98,7 +95,7 @@ impl Source {
             Self::Folder { name, path } => path.join("Cargo.toml").exists().then(|| Package {
                 name,
                 program: name,
-                build: tools::cargo(&["build", "--quiet", "--profile", "ci", "--package", name]),
+                build: build_shipped("ci", &[]),
             }),
         }
     }

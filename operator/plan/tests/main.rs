@@ -1,4 +1,4 @@
-//! What the tools around us make of our conditions: every row of docs/argocd.md, from statuses that the planner wrote.
+//! The suites, in one program: linking is most of what a small one costs.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -8,6 +8,7 @@
     reason = "tests document themselves, and fail by panicking"
 )]
 
-mod argocd;
-mod kstatus;
-mod situations;
+mod common;
+mod examples;
+mod pods;
+mod records;

@@ -1,0 +1,19 @@
+//! The suites, in one program: linking is most of what a small one costs.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests document themselves, and fail by panicking"
+)]
+
+mod breakages;
+mod common;
+mod conformance;
+mod ecosystem;
+mod fan_outs;
+mod faults;
+mod properties;
+mod scenarios;
+mod smoke;
