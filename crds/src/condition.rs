@@ -128,6 +128,8 @@ pub enum Reason {
     ArtifactMissing,
     /// Items of a step failed.
     ItemsFailed,
+    /// The run of another Workflow that the step asked for did not succeed.
+    RunFailed,
     /// A step that this one needs did not succeed.
     NeedFailed,
     /// `when` was false.
@@ -208,6 +210,7 @@ impl Reason {
             Self::InvalidWith => "InvalidWith",
             Self::ArtifactMissing => "ArtifactMissing",
             Self::ItemsFailed => "ItemsFailed",
+            Self::RunFailed => "RunFailed",
             Self::NeedFailed => "NeedFailed",
             Self::WhenFalse => "WhenFalse",
             Self::OutcomeUnmet => "OutcomeUnmet",

@@ -15,6 +15,7 @@ pub mod registry;
 pub mod request;
 mod schema;
 pub mod time;
+pub mod trigger;
 pub mod workflow;
 
 /// The API group of every kind.
@@ -59,10 +60,18 @@ pub mod label {
     pub const REVISION_SPOOL: &str = "spool";
 }
 
-/// Annotations that Hearth puts on its children.
+/// Annotations that Hearth puts on its children and on run objects.
 pub mod annotation {
     /// What `/hearth/spec.json` shows inside the container.
     pub const SPEC: &str = "hearth.dev/spec";
+    /// On a run object: the id of what asked for the run.
+    pub const TRIGGER_ID: &str = "hearth.dev/trigger-id";
+    /// On a run object: UID of the object within which that id is unique.
+    pub const TRIGGER_SCOPE: &str = "hearth.dev/trigger-scope";
+    /// On a run object that a step made: how many runs called each other to come to this one.
+    pub const DEPTH: &str = "hearth.dev/depth";
+    /// On a run object: who asked for the run.
+    pub const REQUESTED_BY: &str = "hearth.dev/requested-by";
 }
 
 /// The scheduling gate of a placeholder: nothing ever lifts it.

@@ -7,12 +7,13 @@ pub use status::*;
 use crate::{
     artifacts::Artifacts,
     duration::DurationText,
-    json::{Json, ValueType},
+    json::{Json, ValueType, type_name},
     pod::{EnvVar, PodSubset},
 };
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The most steps that one Workflow may have.
@@ -94,6 +95,9 @@ pub struct WorkflowSpec {
     /// pendingTimeout: how long a pod may wait for room, quota or its image before its step fails, for example 10m. Default: 15m.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_timeout: Option<DurationText>,
+    /// ttl: how long an object that a trigger or a step made for one run stays after the record of that run is stored, at least 10m. It has no meaning on any other object. Default: 1h.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<DurationText>,
     /// onExit: one more step, run when all others are over, however they ended; it may read run.phase and the outputs of all steps. It is not stopped by what stopped the run (cancel, timeout, failFast), so give it a timeout of its own. If it fails, so does the run. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_exit: Option<Box<Step>>,
@@ -164,6 +168,30 @@ pub struct Param {
     pub description: Option<String>,
 }
 
+impl Param {
+    /// Whether the param can have that value.
+    ///
+    /// # Errors
+    /// What is wrong with the value, and how to put it right.
+    pub fn admits(&self, value: &Value) -> Result<(), String> {
+        let wanted = self.type_.unwrap_or(ValueType::String);
+        if !wanted.admits(value) {
+            let found = type_name(value);
+            return Err(format!(
+                "is {found}, but the declared type is {wanted}: change the value, or set type: {found}"
+            ));
+        }
+        let Some(number) = value.as_f64() else { return Ok(()) };
+        if let Some(minimum) = self.minimum.filter(|m| number < *m) {
+            return Err(format!("is {value}, below the minimum {minimum}: use a value from {minimum} up"));
+        }
+        if let Some(maximum) = self.maximum.filter(|m| number > *m) {
+            return Err(format!("is {value}, above the maximum {maximum}: use a value up to {maximum}"));
+        }
+        Ok(())
+    }
+}
+
 /// One step of the DAG.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -190,6 +218,9 @@ pub struct Step {
     /// approval: the step runs no pod but waits until spec.approve names it; `timeout` limits the wait. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// workflow: the step runs no pod but another Workflow of the namespace, with params of its own; its outputs are results of that run. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<SubWorkflow>,
     /// runtime: name of an entry of the operator's catalog, for example features: it brings image and command, and `with` tells it what to do. Default: none, the step runs an image.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 52))]
@@ -253,6 +284,20 @@ pub struct ForEach {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 256))]
     pub max_parallel: Option<u32>,
+}
+
+/// Another Workflow that a step runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubWorkflow {
+    /// ref: name of the Workflow, as a rule a template (runPolicy: Manual).
+    #[serde(rename = "ref")]
+    #[schemars(length(min = 1, max = 52))]
+    pub name: String,
+    /// params of that run; `${…}` is substituted in texts, and a text that is one `${…}` keeps its type. Default: those of that Workflow.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub params: BTreeMap<String, Json>,
 }
 
 /// What a person is asked.

@@ -85,7 +85,12 @@ fn who_names_a_template_needs_to_see_it() -> Result<()> {
         patch(scene, "cy", "mine", &from("open"))?;
         // Named once, it is not asked for again.
         scene.cluster.patch(&scene.namespace, "hwf/mine", &from("closed"))?;
-        patch(scene, "cy", "mine", &json!({"spec": {"suspend": null, "from": {"workflow": "closed"}}}))
+        patch(scene, "cy", "mine", &json!({"spec": {"suspend": null, "from": {"workflow": "closed"}}}))?;
+        // So it is with the templates that steps run.
+        let runs =
+            |template: &str| json!({"spec": {"from": null, "steps": [{"name": "sub", "workflow": {"ref": template}}]}});
+        refused(scene, "cy", "mine", &runs("closed"), &["spec.steps[].workflow.ref", "cy", "closed"])?;
+        patch(scene, "cy", "mine", &runs("open"))
     })
 }
 

@@ -6,10 +6,10 @@
   verbs: [list, patch]
 {{- end }}
 {{- define "hearth.namespacedRules" -}}
-# the kind itself; patch adds and removes the finalizer
+# the kind itself; patch adds and removes the finalizer; objects that ask for one run are made, and go when it is recorded
 - apiGroups: ["hearth.dev"]
   resources: ["workflows"]
-  verbs: [get, list, patch, watch]
+  verbs: [create, delete, get, list, patch, watch]
 # what the operator has seen and decided
 - apiGroups: ["hearth.dev"]
   resources: ["workflows/status"]

@@ -295,6 +295,9 @@ pub struct StepStatus {
     /// artifacts that later steps read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub artifacts: BTreeMap<String, StoredArtifact>,
+    /// workflow that the step runs, when it runs one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
     /// fanOut: how far the items of forEach have come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fan_out: Option<Box<FanOut>>,

@@ -92,6 +92,19 @@ impl Cluster {
         self.ask("Workflow", api.get_opt(name)).await
     }
 
+    /// Makes a Workflow; None when one of that name is there.
+    pub async fn make_workflow(&self, object: &Workflow) -> Result<Option<Workflow>, ClusterAway> {
+        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        let api: Api<Workflow> = Api::namespaced(self.client.clone(), namespace);
+        self.ask("Workflow", async {
+            match api.create(&PostParams::default(), object).await {
+                Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(None),
+                answer => answer.map(Some),
+            }
+        })
+        .await
+    }
+
     /// Adds a request to a Workflow's status. Each has a field manager of its own, so that it takes no other one's place.
     pub async fn request(&self, namespace: &str, name: &str, request: &Request) -> Result<(), ClusterAway> {
         let api: Api<Workflow> = Api::namespaced(self.client.clone(), namespace);

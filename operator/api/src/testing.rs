@@ -48,6 +48,8 @@ pub struct FakeCluster {
     pub objects: Arc<Mutex<BTreeMap<String, Value>>>,
     /// The Workflow climate/co2, if it is there.
     pub workflow: Arc<Mutex<Option<Value>>>,
+    /// Workflows that were made beside it, by name.
+    pub made: Arc<Mutex<BTreeMap<String, Value>>>,
 }
 
 impl FakeCluster {
@@ -95,6 +97,9 @@ impl FakeCluster {
         if path.contains("/secrets") || path.contains("/configmaps") {
             return self.object(method, path, body);
         }
+        if path == "/apis/hearth.dev/v1alpha1/namespaces/climate/workflows" {
+            return self.make(body);
+        }
         if let Some(rest) = path.strip_prefix("/apis/hearth.dev/v1alpha1/namespaces/climate/workflows/") {
             return self.workflow(method, rest, body);
         }
@@ -113,10 +118,28 @@ impl FakeCluster {
         panic!("an unexpected request: {path}")
     }
 
+    /// POST of a Workflow.
+    fn make(&self, body: &Value) -> (u16, Value) {
+        let (mut made, mut object) = (self.made.lock().unwrap(), body.clone());
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        if made.contains_key(&name) {
+            return (
+                409,
+                json!({"kind": "Status", "status": "Failure", "message": "there", "reason": "AlreadyExists", "code": 409}),
+            );
+        }
+        object["metadata"]["uid"] = format!("uid-{}", made.len()).into();
+        made.insert(name, object.clone());
+        (201, object)
+    }
+
     /// GET, and server-side apply of one request.
     fn workflow(&self, method: &Method, path: &str, body: &Value) -> (u16, Value) {
+        if let Some(object) = self.made.lock().unwrap().get(path) {
+            return (200, object.clone());
+        }
         let mut workflow = self.workflow.lock().unwrap();
-        let Some(object) = workflow.as_mut().filter(|_| path.starts_with("co2")) else {
+        let Some(object) = workflow.as_mut().filter(|_| path.split('/').next() == Some("co2")) else {
             return (
                 404,
                 json!({"kind": "Status", "status": "Failure", "message": "none", "reason": "NotFound", "code": 404}),
@@ -175,8 +198,8 @@ impl FakeCluster {
 /// Its run 1 waits for the approval of a step.
 fn workflow() -> Value {
     json!({
-        "apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "co2", "namespace": "climate"},
-        "spec": {"steps": [{"name": "gate", "approval": {"message": "?"}}]},
+        "apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "co2", "namespace": "climate", "uid": "uid-co2"},
+        "spec": {"params": [{"name": "window", "type": "integer", "default": 12, "maximum": 120}], "steps": [{"name": "gate", "approval": {"message": "?"}}]},
         "status": {"requests": [], "run": {"id": RUN, "number": 1, "seq": 2, "revision": "r", "digest": "1:0", "generation": 1,
             "trigger": "Created", "startedAt": "2026-01-01T00:00:00Z"}},
     })

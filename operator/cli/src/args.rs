@@ -69,6 +69,10 @@ pub enum Command {
     /// It needs the right to list auditrecords.hearth.dev in all namespaces. With --verify every record is read and its hash
     /// recomputed here. Exit status: 1 if a record was changed or is gone.
     Audit(AuditArgs),
+    /// Run a Workflow with params of its own, and print the name of the object that was made for the run.
+    ///
+    /// The object goes some time after its record is stored. The same --id again starts nothing: it says what became of it.
+    Trigger(TriggerArgs),
     /// Delete a run that is over from the record, with all its rows, for good.
     Delete(DeleteArgs),
     /// Check files before they are applied, without a cluster. Exit status: 1 if something is wrong.
@@ -279,6 +283,29 @@ fn hash(text: &str) -> Result<String, String> {
     } else {
         Err("a hash is 64 hexadecimal digits".to_owned())
     }
+}
+
+/// What to run.
+#[derive(Debug, ClapArgs)]
+pub struct TriggerArgs {
+    /// Which Workflow, as a rule a template (runPolicy: Manual).
+    #[command(flatten)]
+    pub workflow: WorkflowRef,
+    /// Value of a param; text as it is, all else as JSON. For example -p window=24 -p models='["loess"]'.
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+    /// Id of the trigger, so that it can be sent again. Default: a new one.
+    #[arg(long)]
+    pub id: Option<String>,
+    /// How long the object stays after its record is stored, at least 10m. Default: 1h.
+    #[arg(long, value_name = "DURATION")]
+    pub ttl: Option<String>,
+    /// Show the run as it goes on, until it ends. Exit status: 0 if it succeeded, 1 if not.
+    #[arg(short, long, conflicts_with = "output")]
+    pub watch: bool,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Form::Table)]
+    pub output: Form,
 }
 
 /// What to delete.

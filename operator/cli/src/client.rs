@@ -4,13 +4,13 @@ use crate::{connect::within, error::CliError};
 use anyhow::{Context, anyhow};
 use hearth_wire::Problem;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     body::{Bytes, Incoming},
     client::conn::http1::{SendRequest, handshake},
 };
 use hyper_util::rt::TokioIo;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The longest answer that is read.
@@ -18,7 +18,7 @@ const LONGEST: usize = 64 * 1024 * 1024;
 
 /// The API.
 pub struct ApiClient {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     host: HeaderValue,
     authorization: Option<HeaderValue>,
 }
@@ -38,20 +38,30 @@ impl ApiClient {
 
     /// The document under `path` with these parameters.
     pub async fn get<T: DeserializeOwned>(&mut self, path: &str, query: &[(&str, String)]) -> Result<T, CliError> {
-        let body = self.fetch(Method::GET, &url(path, query)).await?;
-        Ok(serde_json::from_slice(&body).with_context(|| {
-            format!("the API's answer to {path} is not what this version of kubectl hearth expects")
-        })?)
+        decoded(path, &self.fetch(Asking::plain(Method::GET, &url(path, query))).await?)
+    }
+
+    /// Sends `body` to `path`, and gives the answer. The same `id` again is the same request.
+    pub async fn post<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        id: Option<&str>,
+        body: &impl Serialize,
+    ) -> Result<T, CliError> {
+        let body = serde_json::to_vec(body).context("JSON")?.into();
+        let id =
+            id.map(HeaderValue::from_str).transpose().map_err(|_| CliError::Usage("--id: no plain text".into()))?;
+        decoded(path, &self.fetch(Asking { id, body, ..Asking::plain(Method::POST, path) }).await?)
     }
 
     /// Deletes what is under `path`.
     pub async fn delete(&mut self, path: &str) -> Result<(), CliError> {
-        self.fetch(Method::DELETE, path).await.map(drop)
+        self.fetch(Asking::plain(Method::DELETE, path)).await.map(drop)
     }
 
     /// Begins to read the file under `path`. It comes as fast as it does: nothing limits its length or its time.
     pub async fn download(&mut self, path: &str) -> Result<Download, CliError> {
-        let response = self.ask(Method::GET, path).await?;
+        let response = self.ask(Asking::plain(Method::GET, path)).await?;
         let status = response.status();
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
         let digest = header("repr-digest").and_then(|d| d.strip_prefix("sha-256=:")).and_then(|d| d.strip_suffix(':'));
@@ -65,20 +75,22 @@ impl ApiClient {
     }
 
     /// The body of an answer that is none of a problem.
-    async fn fetch(&mut self, method: Method, url: &str) -> Result<Bytes, CliError> {
-        let (status, body) = self.send(method, url).await?;
+    async fn fetch(&mut self, asking: Asking<'_>) -> Result<Bytes, CliError> {
+        let url = asking.url;
+        let (status, body) = self.send(asking).await?;
         if status.is_success() { Ok(body) } else { Err(refused(status, url, &body)) }
     }
 
-    async fn send(&mut self, method: Method, url: &str) -> Result<(StatusCode, Bytes), CliError> {
-        let response = self.ask(method, url).await?;
+    async fn send(&mut self, asking: Asking<'_>) -> Result<(StatusCode, Bytes), CliError> {
+        let response = self.ask(asking).await?;
         let status = response.status();
         let body = within("the API", Limited::new(response.into_body(), LONGEST).collect()).await?;
         Ok((status, body.map_err(|e| broke(anyhow!(e)))?.to_bytes()))
     }
 
     /// The answer's head.
-    async fn ask(&mut self, method: Method, url: &str) -> Result<Response<Incoming>, CliError> {
+    async fn ask(&mut self, asking: Asking<'_>) -> Result<Response<Incoming>, CliError> {
+        let Asking { method, url, id, body } = asking;
         let mut request = Request::builder()
             .method(method)
             .uri(url)
@@ -87,7 +99,10 @@ impl ApiClient {
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization.clone());
         }
-        let request = request.body(Empty::new()).context("the request")?;
+        if let Some(id) = id {
+            request = request.header("idempotency-key", id);
+        }
+        let request = request.body(Full::new(body)).context("the request")?;
         within("the API", async {
             self.sender.ready().await?;
             self.sender.send_request(request).await
@@ -95,6 +110,25 @@ impl ApiClient {
         .await?
         .map_err(|e| broke(e.into()))
     }
+}
+
+/// What is asked of the API.
+struct Asking<'a> {
+    method: Method,
+    url: &'a str,
+    id: Option<HeaderValue>,
+    body: Bytes,
+}
+
+impl<'a> Asking<'a> {
+    fn plain(method: Method, url: &'a str) -> Self {
+        Self { method, url, id: None, body: Bytes::new() }
+    }
+}
+
+fn decoded<T: DeserializeOwned>(path: &str, body: &[u8]) -> Result<T, CliError> {
+    Ok(serde_json::from_slice(body)
+        .with_context(|| format!("the API's answer to {path} is not what this version of kubectl hearth expects"))?)
 }
 
 /// A file that comes.

@@ -54,6 +54,8 @@ impl Shared {
                 | Action::DeletePod { .. }
                 | Action::DeleteRunPods { .. }
                 | Action::Relabel { .. }
+                | Action::PostObject { .. }
+                | Action::DeleteObject { .. }
                 | Action::ReadLog { .. }
                 | Action::PublishEvent { .. } => {}
             }
@@ -119,6 +121,10 @@ impl Shared {
                 }
                 Ok(())
             }
+            Action::PostObject { object, .. } => self.post_object::<Cr>(namespace, object).await,
+            Action::DeleteObject { uid } => {
+                self.calls.delete::<Cr>(namespace, actor.cr.meta().name.as_deref().unwrap_or_default(), uid).await
+            }
             Action::ReadLog { name } => {
                 logs::read(self, uid, namespace, name);
                 Ok(())
@@ -166,6 +172,23 @@ impl Shared {
                     .for_each(|r| self.world.revision_seen(r));
                 Ok(())
             }
+            Err(e) => {
+                if e.class() == Class::Terminating {
+                    self.world.namespace_terminating(namespace);
+                }
+                Err(e)
+            }
+        }
+    }
+
+    /// The name of a run object says which run it asks for: that it exists already is success.
+    async fn post_object<Cr: Resource<DynamicType = ()>>(&self, namespace: &str, object: &Value) -> Result<(), Error> {
+        if !self.leadership.fresh() {
+            return Err(Error::LeaseStale);
+        }
+        match self.calls.create::<Cr, Value>(namespace, object).await {
+            Ok(_) => Ok(()),
+            Err(Error::Refused { status, .. }) if status.is_already_exists() => Ok(()),
             Err(e) => {
                 if e.class() == Class::Terminating {
                     self.world.namespace_terminating(namespace);

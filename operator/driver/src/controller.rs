@@ -10,7 +10,7 @@ use crate::{
     shared::Shared,
 };
 use futures::{FutureExt, StreamExt, future};
-use hearth_plan::{Kind, facts::Template, kind::RunMark};
+use hearth_plan::{Kind, facts::Peer, kind::RunMark};
 use kube::{
     Resource,
     core::DeserializeGuard,
@@ -77,21 +77,21 @@ impl<K: Kind> Controller<K> {
     }
 
     /// Objects that a pass reads beside its own, as the cache shows them. From now on their changes wake the reader.
-    pub(crate) fn templates(&self, cr: &K::Cr) -> BTreeMap<String, Template> {
+    pub(crate) fn peers(&self, cr: &K::Cr) -> BTreeMap<String, Peer> {
         let meta = cr.meta();
         let namespace = meta.namespace.clone().unwrap_or_default();
         let key = |name: &str| Key { namespace: namespace.clone(), name: name.to_owned() };
         let reader = key(meta.name.as_deref().unwrap_or_default());
-        let mut templates = BTreeMap::new();
+        let mut peers = BTreeMap::new();
         for name in K::reads(cr) {
             let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
             readers.entry(key(&name)).or_default().insert(reader.clone());
             drop(readers);
             let found = self.objects.get().and_then(|all| all.get(&ObjectRef::new(&name).within(&namespace)));
-            let template = found.and_then(|object| object.0.as_ref().ok().and_then(Template::of));
-            templates.extend(template.map(|t| (name, t)));
+            let peer = found.and_then(|object| object.0.as_ref().ok().and_then(Peer::of));
+            peers.extend(peer.map(|p| (name, p)));
         }
-        templates
+        peers
     }
 
     /// Wakes those that read the object. Each asks again when it still does.

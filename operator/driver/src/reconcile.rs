@@ -75,7 +75,7 @@ impl<'a, K: Kind> Pass<'a, K> {
         let unwatched = shared.clear_up(&parent).await?;
         let store_up = *shared.store_up.borrow();
         let mut facts = shared.world.facts(&parent.uid, &parent.namespace, &mark, store_up);
-        facts.templates = controller.templates(cr);
+        facts.peers = controller.peers(cr);
         controller.note_mark(&parent.uid, &mark);
         let env = shared.world.env();
         let last = controller.last_specs(&parent.uid);

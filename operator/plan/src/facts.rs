@@ -2,6 +2,7 @@
 
 use hearth_crds::time::Time;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Everything that a plan may look at beside the object itself. Maps, so that order never depends on arrival.
@@ -18,7 +19,7 @@ pub struct Facts {
     /// Highest acknowledged `seq` of any records by run id.
     pub recorded: BTreeMap<String, i64>,
     /// Objects that the pass reads (`Kind::reads`), by name; one that is missing is not there.
-    pub templates: BTreeMap<String, Template>,
+    pub peers: BTreeMap<String, Peer>,
     /// Whether the store took the last batch.
     pub store_up: bool,
     /// The namespace has a deletionTimestamp: nothing can be created in it.
@@ -41,24 +42,35 @@ impl Facts {
 
 /// Another object of the kind, as it is read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Template {
+pub struct Peer {
     /// UID.
     pub uid: String,
+    /// UID of its controller, if it has one.
+    pub controller: Option<String>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
     /// metadata.generation.
     pub generation: i64,
     /// The spec as it is stored.
-    pub spec: serde_json::Value,
+    pub spec: Value,
+    /// The status as it is stored; Null when there is none.
+    pub status: Value,
 }
 
-impl Template {
+impl Peer {
     /// The object, if it decodes that far.
     #[must_use]
     pub fn of(cr: &impl Serialize) -> Option<Self> {
-        let value = serde_json::to_value(cr).ok()?;
+        let mut value = serde_json::to_value(cr).ok()?;
+        let owners = value.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+        let controller = owners.into_iter().flatten().find(|o| o.get("controller") == Some(&Value::Bool(true)));
         Some(Self {
             uid: value.pointer("/metadata/uid")?.as_str()?.to_owned(),
-            generation: value.pointer("/metadata/generation").and_then(serde_json::Value::as_i64).unwrap_or(0),
-            spec: value.get("spec")?.clone(),
+            controller: controller.and_then(|o| Some(o.get("uid")?.as_str()?.to_owned())),
+            deleting: value.pointer("/metadata/deletionTimestamp").is_some(),
+            generation: value.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0),
+            status: value.get_mut("status").map(Value::take).unwrap_or_default(),
+            spec: value.get_mut("spec").map(Value::take)?,
         })
     }
 }
@@ -220,5 +232,5 @@ pub struct RevisionFact {
     /// metadata.creationTimestamp.
     pub created_at: Option<Time>,
     /// What it holds.
-    pub data: serde_json::Value,
+    pub data: Value,
 }

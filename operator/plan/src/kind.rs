@@ -263,6 +263,18 @@ pub enum Action {
         /// Labels to set.
         labels: BTreeMap<String, String>,
     },
+    /// Posts an object of this kind that asks for one run; AlreadyExists is success, since its name says what it is.
+    PostObject {
+        /// The attempt that it works for: it must stand in the accepted status before.
+        intent: Intent,
+        /// The object.
+        object: Box<serde_json::Value>,
+    },
+    /// Deletes the object itself: it asked for one run, which is over and recorded.
+    DeleteObject {
+        /// UID precondition.
+        uid: String,
+    },
     /// Reads the last 64 KiB of a pod's log, best effort; the answer is a fact of the next pass.
     ReadLog {
         /// Name of the pod.
@@ -289,6 +301,8 @@ impl Action {
             | Self::DeletePod { .. }
             | Self::DeleteRunPods { .. }
             | Self::Relabel { .. }
+            | Self::PostObject { .. }
+            | Self::DeleteObject { .. }
             | Self::ReadLog { .. }
             | Self::PublishEvent { .. } => false,
         }

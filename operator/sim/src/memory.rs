@@ -7,7 +7,7 @@ use crate::{
 };
 use hearth_plan::{
     Env, Facts, Kind,
-    facts::{PodFact, Post, Template},
+    facts::{Peer, PodFact, Post},
     record::{Ack, RecordBatch},
 };
 use k8s_openapi::api::core::v1::Pod;
@@ -128,7 +128,7 @@ impl<K: Kind> Memory<K> {
             revisions: cache.revisions_of(&key.0, uid),
             stored: own.acks.clone(),
             recorded: own.recorded.clone(),
-            templates: BTreeMap::new(),
+            peers: BTreeMap::new(),
             store_up: self.store_up,
             namespace_terminating: cache.terminating.contains(&key.0),
             logs: own.logs.clone(),
@@ -142,7 +142,7 @@ impl<K: Kind> Memory<K> {
         let mut facts = self.facts(cache, key, &uid);
         for name in K::reads(&cr) {
             let other = good(cache, &(key.0.clone(), name.clone()));
-            facts.templates.extend(other.and_then(|cr| Template::of(&**cr)).map(|t| (name, t)));
+            facts.peers.extend(other.and_then(|cr| Peer::of(&**cr)).map(|p| (name, p)));
         }
         let last = self.own.get(&uid).and_then(|own| own.specs.as_deref());
         let specs = Arc::new(K::specs(&cr, &facts, env, last));

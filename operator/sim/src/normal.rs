@@ -12,21 +12,23 @@ type Ordinals = BTreeMap<(String, i32, i32), usize>;
 /// The normal form of a world.
 #[must_use]
 pub fn normal<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>) -> Value {
+    let names = names(world);
+    let named = |name: &str| names.get(name).cloned().unwrap_or_else(|| name.to_owned());
     let objects: BTreeMap<String, Value> = world
         .server
         .crs()
         .keys()
-        .map(|key| (key.1.clone(), world.status(key).map_or(Value::Null, |s| status(&s))))
+        .map(|key| (named(&key.1), world.status(key).map_or(Value::Null, |s| status(&s))))
         .collect();
     let mut runs: Vec<_> = world.store.runs.values().collect();
-    runs.sort_by(|a, b| (&a.object, a.number).cmp(&(&b.object, b.number)));
+    runs.sort_by_key(|r| (named(&r.object.name), r.number));
     let rows: Vec<Value> = runs
         .iter()
         .map(|run| {
             let steps: Vec<&StepRow> = world.store.steps.values().filter(|s| s.run_id == run.id).collect();
             let ordinals = ordinals(&steps);
             json!({
-                "object": run.object.name, "number": run.number, "phase": run.phase, "terminal": run.terminal, "reason": run.reason,
+                "object": named(&run.object.name), "number": run.number, "phase": run.phase, "terminal": run.terminal, "reason": run.reason,
                 "trigger": run.trigger, "params": run.params, "results": run.results, "spec": run.spec,
                 "ended": run.finished_at.is_some(),
                 "steps": step_rows(&steps, &ordinals),
@@ -35,6 +37,18 @@ pub fn normal<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>)
         })
         .collect();
     json!({"objects": objects, "runs": rows, "pods left": live_pods(world)})
+}
+
+/// Run objects by what they run and the order of their runs: their names follow from ids.
+fn names<K: Kind>(world: &World<K>) -> BTreeMap<String, String> {
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for run in world.store.runs.values() {
+        let is_hash = |text: &str| text.len() == 10 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let Some((target, _)) = run.object.name.rsplit_once('-').filter(|(_, hash)| is_hash(hash)) else { continue };
+        let next = names.values().filter(|n| n.rsplit_once(' ').is_some_and(|(t, _)| t == target)).count() + 1;
+        names.entry(run.object.name.clone()).or_insert_with(|| format!("{target} {next}"));
+    }
+    names
 }
 
 fn status(status: &WorkflowStatus) -> Value {
@@ -98,7 +112,8 @@ fn step_rows(rows: &[&StepRow], ordinals: &Ordinals) -> Vec<Value> {
                 r.terminal,
                 r.class,
                 r.reason,
-                r.exit_code,
+                // Nobody waits for the last word of a program that is stopped.
+                r.exit_code.filter(|_| r.class.as_deref() != Some(FailureClass::Stopped.as_str())),
                 r.outputs,
                 r.artifacts,
                 r.image,

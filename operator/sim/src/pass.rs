@@ -340,6 +340,8 @@ impl<K: Kind> Pass<K> {
             Action::PublishEvent { warning, message } => {
                 Write::Event { object: self.key.clone(), warning, reason: reason.as_str().to_owned(), message }
             }
+            Action::PostObject { object, .. } => Write::Object { ns, object },
+            Action::DeleteObject { uid } => Write::DeleteObject { key: self.key.clone(), uid },
             Action::ReadLog { name } => {
                 let answer = wire.read_log(&(ns, name.clone()));
                 memory.own(&self.uid).logs.insert(name, answer);

@@ -302,7 +302,7 @@ fn shuffle(facts: &Facts, dice: &mut Dice) -> Facts {
         revisions: mix(&facts.revisions, dice),
         stored: mix(&facts.stored, dice),
         recorded: mix(&facts.recorded, dice),
-        templates: mix(&facts.templates, dice),
+        peers: mix(&facts.peers, dice),
         store_up: facts.store_up,
         namespace_terminating: facts.namespace_terminating,
         logs: mix(&facts.logs, dice),

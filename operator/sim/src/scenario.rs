@@ -106,6 +106,10 @@ impl<K: Kind<Cr = Workflow, Status = WorkflowStatus>> Player<K> {
                 let spec = serde_yaml::from_str(block).map_err(|e| e.to_string())?;
                 self.world.act(Act::Create(key(name), workflow(&spec)));
             }
+            ["trigger", name, id] => {
+                let params: serde_json::Value = serde_yaml::from_str(block).map_err(|e| e.to_string())?;
+                self.trigger(name, id, &params);
+            }
             ["edit", name] => {
                 let spec: serde_json::Value = serde_yaml::from_str(block).map_err(|e| e.to_string())?;
                 self.world.act(Act::Edit(key(name), serde_json::json!({ "spec": spec })));
@@ -141,6 +145,19 @@ impl<K: Kind<Cr = Workflow, Status = WorkflowStatus>> Player<K> {
             }
         }
         Ok(())
+    }
+
+    /// What the API makes of a trigger.
+    fn trigger(&mut self, target: &str, id: &str, params: &serde_json::Value) {
+        let uid =
+            self.world.server.cr(&key(target)).and_then(|cr| cr.pointer("/metadata/uid")?.as_str().map(str::to_owned));
+        let uid = uid.unwrap_or_default();
+        let mut object = workflow(&serde_json::json!({"from": {"workflow": target, "params": params}}));
+        if let Some(fields) = object.as_object_mut() {
+            let annotations = hearth_crds::trigger::annotations(&uid, id, "ada");
+            fields.insert("metadata".to_owned(), serde_json::json!({ "annotations": annotations }));
+        }
+        self.world.act(Act::Create(key(&hearth_crds::trigger::name(target, &uid, id)), object));
     }
 
     /// The fault strikes at the `n`th write from now.

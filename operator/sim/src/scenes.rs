@@ -25,6 +25,7 @@ pub fn show<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(
     Ok(match what {
         "status" => world.status(&key(name)).map_or_else(|| absent(world, name), |s| status(&s)),
         "plan" => plan_text(world, name),
+        "objects" => objects(world),
         "pods" => pods(world),
         "rows" => rows(world),
         "log" => log(world, since),
@@ -47,6 +48,24 @@ pub fn show<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(
             out
         }
         _ => return Err("nothing of that name can be shown".to_owned()),
+    })
+}
+
+/// Every object of the kind, with how far it has come.
+fn objects<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>) -> String {
+    world.server.crs().iter().fold(String::new(), |mut out, (key, cr)| {
+        let text = |path: &str| cr.pointer(path).and_then(Value::as_str).unwrap_or("-");
+        let by = cr.pointer("/metadata/annotations/hearth.dev~1requested-by").and_then(Value::as_str);
+        let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+        let _ = writeln!(
+            out,
+            "  {} {} ({}) {}{by}",
+            key.1,
+            text("/status/phase"),
+            text("/status/reason"),
+            text("/status/progress")
+        );
+        out
     })
 }
 

@@ -80,6 +80,8 @@ impl Wire<'_> {
             | Write::DeletePod { .. }
             | Write::DeleteRunPods { .. }
             | Write::Relabel { .. }
+            | Write::Object { .. }
+            | Write::DeleteObject { .. }
             | Write::Event { .. } => None,
         };
         let sent = self.transmit(by, write);
@@ -163,6 +165,8 @@ pub fn describe(write: &Write) -> String {
         Write::DeletePod { .. } => "delete pod".to_owned(),
         Write::DeleteRunPods { .. } => "deletecollection pods".to_owned(),
         Write::Relabel { .. } => "patch pod labels".to_owned(),
+        Write::Object { .. } => "create object".to_owned(),
+        Write::DeleteObject { .. } => "delete object".to_owned(),
         Write::Event { .. } => "create event".to_owned(),
     }
 }

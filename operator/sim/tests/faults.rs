@@ -24,6 +24,51 @@ fn check<T>(result: Result<T, String>) -> T {
     result.unwrap_or_else(|found| panic!("{found}"))
 }
 
+/// One step runs a template that fails, twice, and one a template that does not; in the other tale their caller is stopped.
+#[test]
+fn what_a_step_calls_runs_once_per_attempt() {
+    let template = |world: &mut Workflows, name: &str| {
+        let inner = json!({"name": name, "image": "example.org/a"});
+        create(world, &format!("run-{name}"), &json!({"runPolicy": "Manual", "steps": [inner]}));
+    };
+    let call = |name: &str, retry: u32| {
+        json!({"name": format!("call-{name}"), "needs": ["a"], "workflow": {"ref": format!("run-{name}")},
+            "retry": {"limit": retry, "backoff": {"base": "5s"}}})
+    };
+    let again = |world: &mut Workflows| {
+        template(world, "bad");
+        template(world, "good");
+        world.kubelet.outcomes.set("bad", 1, Outcome { end: End::Exit(1, String::new()), ..Outcome::default() });
+        create(
+            world,
+            "demo",
+            &json!({"steps": [step("a", &[]), call("bad", 1), call("good", 1), step("b", &["call-good"])]}),
+        );
+    };
+    let stopped = |world: &mut Workflows| {
+        template(world, "bad");
+        world.kubelet.outcomes.set("bad", 1, Outcome { end: End::Never, ..Outcome::default() });
+        create(world, "demo", &json!({"steps": [step("a", &[]), call("bad", 0)]}));
+        world.run_for(secs(60));
+        world.act(Act::Cancel(key("demo")));
+    };
+    for (name, begin, runs, end) in [
+        ("tried again", &again as &dyn Fn(&mut Workflows), 4, "Failed"),
+        ("stopped", &stopped as &dyn Fn(&mut Workflows), 2, "Cancelled"),
+    ] {
+        let tale = tale(name, begin, 4 * HOUR);
+        let quiet = check(tale.undisturbed());
+        assert_eq!((quiet.store.runs.len(), phase(&quiet, "demo").as_deref()), (runs, Some(end)));
+        let left: Vec<_> =
+            quiet.server.crs().keys().filter(|k| k.1 != "demo" && k.1.len() > "run-good".len()).collect();
+        assert!(left.is_empty(), "run objects go when their time is over: {left:?}");
+        let points = check(kill_everywhere(&tale, stride(2)));
+        assert!(runs == 2 || points.iter().any(|p| p.contains("create object")), "{points:?}");
+        check(kill_often(&tale, 15 * factor(), 20_261_122));
+        check(depose_everywhere(&tale, stride(3)));
+    }
+}
+
 /// One row per run, with the end of the undisturbed run, whatever write the process dies at.
 #[test]
 fn guarantee_1_each_run_has_exactly_one_row_with_its_true_end() {

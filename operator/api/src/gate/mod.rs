@@ -8,8 +8,10 @@
 
 mod audit;
 mod request;
+mod trigger;
 
 pub use request::Ask;
+pub use trigger::Trigger;
 
 use crate::{
     authz::{Authorizer, Right},

@@ -25,10 +25,10 @@ const RUN_ID: usize = 36;
 
 /// Who asks what of which Workflow.
 pub struct Asking {
-    who: Identity,
-    namespace: String,
-    name: String,
-    id: String,
+    pub(super) who: Identity,
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) id: String,
 }
 
 impl FromRequestParts<Api> for Asking {

@@ -9,6 +9,7 @@ mod extract;
 mod figures;
 mod runs;
 mod stream;
+mod trigger;
 
 use crate::{refused::Refused, router::Api};
 use axum::{extract::State, http::Method};
@@ -42,6 +43,8 @@ pub enum Endpoint {
     Cancel,
     /// An approval.
     Approve,
+    /// A run with params of one's own.
+    Trigger,
     /// One more run.
     Rerun,
     /// A suspension.
@@ -66,7 +69,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Runs,
         Self::Run,
         Self::DeleteRun,
@@ -79,6 +82,7 @@ impl Endpoint {
         Self::WorkflowTrend,
         Self::Cancel,
         Self::Approve,
+        Self::Trigger,
         Self::Rerun,
         Self::Suspend,
         Self::Resume,
@@ -106,6 +110,7 @@ impl Endpoint {
             Self::WorkflowTrend => "/api/v1/workflows/{namespace}/{name}/trend",
             Self::Cancel => "/api/v1/workflows/{namespace}/{name}/cancel",
             Self::Approve => "/api/v1/workflows/{namespace}/{name}/approve",
+            Self::Trigger => "/api/v1/workflows/{namespace}/{name}/trigger",
             Self::Rerun => "/api/v1/workflows/{namespace}/{name}/rerun",
             Self::Suspend => "/api/v1/workflows/{namespace}/{name}/suspend",
             Self::Resume => "/api/v1/workflows/{namespace}/{name}/resume",
@@ -124,7 +129,7 @@ impl Endpoint {
     pub fn method(self) -> Method {
         match self {
             Self::DeleteRun => Method::DELETE,
-            Self::Cancel | Self::Approve | Self::Rerun | Self::Suspend | Self::Resume => Method::POST,
+            Self::Cancel | Self::Approve | Self::Trigger | Self::Rerun | Self::Suspend | Self::Resume => Method::POST,
             Self::Runs
             | Self::Run
             | Self::Steps
@@ -159,6 +164,7 @@ impl Endpoint {
             Self::WorkflowTrend => routes!(figures::workflow_trend),
             Self::Cancel => routes!(ask::cancel),
             Self::Approve => routes!(ask::approve),
+            Self::Trigger => routes!(trigger::trigger),
             Self::Rerun => routes!(ask::rerun),
             Self::Suspend => routes!(ask::suspend),
             Self::Resume => routes!(ask::resume),
@@ -193,6 +199,7 @@ impl Endpoint {
             | Self::AuditAnchors
             | Self::Cancel
             | Self::Approve
+            | Self::Trigger
             | Self::Rerun
             | Self::Suspend
             | Self::Resume => false,

@@ -4,6 +4,7 @@ mod audit;
 mod figures;
 mod requests;
 mod stream;
+mod trigger;
 
 use crate::{
     certificate::holder,
@@ -30,6 +31,7 @@ const ADA: &[Rule] = &[
     ("ada", "delete", "workflows", "climate"),
     ("ada", "list", "auditrecords", "*"),
     ("ada", "update", "workflows", "climate"),
+    ("ada", "create", "workflows", "climate"),
     ("ada", "approve", "workflows", "climate"),
 ];
 
@@ -60,6 +62,7 @@ fn filled(endpoint: Endpoint) -> String {
         | Endpoint::AuditAnchors
         | Endpoint::Cancel
         | Endpoint::Approve
+        | Endpoint::Trigger
         | Endpoint::Rerun
         | Endpoint::Suspend
         | Endpoint::Resume
@@ -79,6 +82,7 @@ fn fine(endpoint: Endpoint) -> StatusCode {
     match endpoint {
         Endpoint::Docs => StatusCode::PERMANENT_REDIRECT,
         Endpoint::DeleteRun => StatusCode::NO_CONTENT,
+        Endpoint::Trigger => StatusCode::CREATED,
         Endpoint::Cancel | Endpoint::Approve | Endpoint::Rerun | Endpoint::Suspend | Endpoint::Resume => {
             StatusCode::ACCEPTED
         }

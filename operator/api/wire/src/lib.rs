@@ -5,10 +5,12 @@
 mod audit;
 mod figures;
 mod request;
+mod trigger;
 
 pub use audit::{AuditAnchor, AuditRecord, NO_HASH, Verdict, Verifier};
 pub use figures::{Durations, Trend, TrendDay, Usage, UsageOf};
 pub use request::{ApproveBody, Asked, CancelBody, RerunBody};
+pub use trigger::{TriggerBody, Triggered};
 
 use hearth_crds::time::Time;
 use serde::{Deserialize, Serialize};

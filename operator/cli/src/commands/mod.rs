@@ -10,6 +10,7 @@ mod logs;
 mod runs;
 mod tree;
 mod trend;
+mod trigger;
 mod usage;
 mod watch;
 
@@ -32,6 +33,7 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
         Command::Lint(lint) => return lint::run(&lint),
         Command::Completion(completion) => completion::completion(&completion)?,
         Command::Change(change) => show(&day2::apply(&args.target, &change).await?)?,
+        Command::Trigger(asked) => return trigger::trigger(&args.target, &asked).await,
         Command::Watch(watch) => return watch::watch(&args.target, &watch).await,
         // What is wrong with the command line is said before anything is reached.
         Command::Runs(runs) => {

@@ -295,6 +295,7 @@ fn advice(reason: Reason) -> Option<&'static str> {
         Reason::Deleted => Some("the Workflow was deleted while it ran; apply it again to run it again"),
         Reason::StepFailed
         | Reason::ItemsFailed
+        | Reason::RunFailed
         | Reason::NeedFailed
         | Reason::FailFast
         | Reason::Cancelled

@@ -210,6 +210,11 @@ fn action(name: &str) -> Action {
         "read-log" => Action::ReadLog { name: "pod-1".into() },
         "delete-run" => Action::DeleteRunPods { run_id: "run-1".into() },
         "event" => Action::PublishEvent { warning: true, message: "it failed".into() },
+        "post-object" => Action::PostObject {
+            intent: Intent { run_id: "run-1".into(), step: "s".into(), item: 0, attempt: 1 },
+            object: Box::new(json!({"metadata": {"name": "called"}})),
+        },
+        "delete-object" => Action::DeleteObject { uid: "uid-a".into() },
         "release" => Action::RemoveFinalizer,
         other => panic!("no action {other}"),
     }

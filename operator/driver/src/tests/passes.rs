@@ -154,6 +154,38 @@ async fn deletes_carry_the_uid_and_a_lost_race_is_success() {
 }
 
 #[tokio::test]
+async fn a_run_object_that_is_there_is_as_wanted() {
+    let mut b = bench();
+    b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-a"), 7, false)).unwrap());
+    let posts = json!({"actions": ["post-object"]});
+    let at = OBJECT.rsplit_once('/').unwrap().0;
+    for (code, reason, well) in [(409, "AlreadyExists", true), (403, "Forbidden", false), (500, "InternalError", false)]
+    {
+        let pass = reconcile(&b.controller, cr(&object(6, &[FINALIZER], &posts, Some(running(1, 1)))));
+        let serve = async {
+            let body = b.server.expect(Method::POST, at).await.refuse(code, reason, "no");
+            assert_eq!(body["metadata"]["name"], "called");
+        };
+        assert_eq!(tokio::join!(pass, serve).0.is_ok(), well, "{code}");
+    }
+    b.server.is_quiet();
+}
+
+#[tokio::test]
+async fn an_object_that_goes_goes_by_its_uid() {
+    let mut b = bench();
+    b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-a"), 7, false)).unwrap());
+    let goes = json!({"actions": ["delete-object"]});
+    let pass = reconcile(&b.controller, cr(&object(6, &[FINALIZER], &goes, Some(running(1, 1)))));
+    let serve = async {
+        let body = b.server.expect(Method::DELETE, OBJECT).await.refuse(404, "NotFound", "gone already");
+        assert_eq!(body["preconditions"]["uid"], "uid-a");
+    };
+    tokio::join!(pass, serve).0.unwrap();
+    b.server.is_quiet();
+}
+
+#[tokio::test]
 async fn the_finalizer_stays_when_something_before_it_failed() {
     let mut b = bench();
     b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-a"), 7, false)).unwrap());

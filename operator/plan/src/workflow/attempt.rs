@@ -12,7 +12,9 @@ use crate::{
     kind::Action,
 };
 use hearth_crds::{
+    artifacts::StoredArtifact,
     condition::Reason,
+    json::Json,
     time::Time,
     workflow::{AttemptEnd, FailureClass, Run, StepPhase, StepStatus},
 };
@@ -60,6 +62,9 @@ impl Pass<'_> {
 
     /// Takes in what became of the current attempt.
     pub(super) fn observe_one(&mut self, run: &mut Run, one: &mut One<'_>) {
+        if let Some(sub) = &one.step.sub {
+            return self.observe_run(run, one, sub);
+        }
         let name = self.pod_name(run, &one.step.name, one.item, one.status.attempt);
         match self.facts.child(&name) {
             Child::Seen(pod) if pod.placeholder && pod.owned => self.fenced(run, one),
@@ -92,7 +97,7 @@ impl Pass<'_> {
 
     /// A stranger has the name. While it does, nothing of ours can start under it: a run that stops need not wait for it,
     /// once a POST that may be under way has been answered.
-    fn name_taken(&mut self, run: &mut Run, one: &mut One<'_>, what: &str) {
+    pub(super) fn name_taken(&mut self, run: &mut Run, one: &mut One<'_>, what: &str) {
         let safe = one.status.since.unwrap_or(self.now).after(self.env.fence_age);
         if let Some(stop) = self.stop_of(run, one.status) {
             if self.now >= safe {
@@ -263,34 +268,40 @@ impl Pass<'_> {
         match end {
             Outcome::Failed(failed) => self.fail(run, one, failed, at, pod.node.clone()),
             Outcome::Succeeded(Written { outputs, artifacts }) => {
-                let kept: BTreeMap<_, _> =
-                    outputs.into_iter().filter(|(name, _)| one.step.kept.contains(name)).collect();
-                let artifacts: BTreeMap<_, _> =
-                    artifacts.into_iter().filter(|(name, _)| one.step.artifacts.kept.contains(name)).collect();
-                let more = size(&kept).saturating_add(size(&artifacts));
-                if self.held.saturating_add(more) > MAX_KEPT {
-                    let message = format!(
-                        "the outputs that expressions read are more than {MAX_KEPT} bytes in this run: write less, or read fewer of them"
-                    );
-                    let end = Failed {
-                        class: FailureClass::UserError,
-                        reason: Reason::OutputsTooLong,
-                        exit_code: Some(0),
-                        message,
-                    };
-                    self.fail(run, one, end, at, pod.node.clone());
-                } else {
-                    self.held += more;
-                    one.status.outputs = kept;
-                    one.status.artifacts = artifacts;
-                    finish(one.status, StepPhase::Succeeded, None, at);
-                }
+                self.succeeded(run, one, outputs, artifacts, at, pod.node.clone());
             }
         }
     }
 
+    /// The attempt did its work: what others read of it is kept, if there is room.
+    pub(super) fn succeeded(
+        &mut self,
+        run: &mut Run,
+        one: &mut One<'_>,
+        mut outputs: BTreeMap<String, Json>,
+        mut artifacts: BTreeMap<String, StoredArtifact>,
+        at: Time,
+        node: Option<String>,
+    ) {
+        outputs.retain(|name, _| one.step.kept.contains(name));
+        artifacts.retain(|name, _| one.step.artifacts.kept.contains(name));
+        let more = size(&outputs).saturating_add(size(&artifacts));
+        if self.held.saturating_add(more) > MAX_KEPT {
+            let message = format!(
+                "the outputs that expressions read are more than {MAX_KEPT} bytes in this run: write less, or read fewer of them"
+            );
+            let reason = Reason::OutputsTooLong;
+            let end = Failed { class: FailureClass::UserError, reason, exit_code: Some(0), message };
+            return self.fail(run, one, end, at, node);
+        }
+        self.held += more;
+        one.status.outputs = outputs;
+        one.status.artifacts = artifacts;
+        finish(one.status, StepPhase::Succeeded, None, at);
+    }
+
     /// The current attempt is over and did not succeed: another one, or the step's end.
-    fn fail(&mut self, run: &mut Run, one: &mut One<'_>, end: Failed, at: Time, node: Option<String>) {
+    pub(super) fn fail(&mut self, run: &mut Run, one: &mut One<'_>, end: Failed, at: Time, node: Option<String>) {
         let stopping = run.stop.filter(|_| !self.spec.is_exit(&one.step.name));
         let status = &mut *one.status;
         let attempt = status.attempt;

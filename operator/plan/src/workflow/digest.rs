@@ -19,6 +19,7 @@ pub fn run_affecting(spec: &WorkflowSpec) -> Value {
         schedules: Vec::new(),
         concurrency: None,
         keep_pods: None,
+        ttl: None,
         suspend: None,
         rerun: None,
         cancel: None,

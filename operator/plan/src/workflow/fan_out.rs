@@ -5,14 +5,11 @@
 
 use super::{
     attempt::One,
-    build::{self, Unready},
+    build::Unready,
     machine::{Pass, explain, explain_at, finish, never_started, values_for},
     valid::{ItemSource, ValidStep},
 };
-use crate::{
-    expr::{ExprError, Item, Values},
-    kind::Intent,
-};
+use crate::expr::{ExprError, Item, Values};
 use hearth_crds::{
     condition::Reason,
     json::Json,
@@ -244,6 +241,7 @@ impl Pass<'_> {
             Ok(list) => {
                 let count = u32::try_from(list.len()).unwrap_or(u32::MAX);
                 status.fan_out = Some(Box::new(FanOut { count, ..FanOut::default() }));
+                status.workflow = step.sub.as_ref().map(|s| s.target.clone());
                 if list.is_empty() {
                     conclude(&mut status, self.now);
                 }
@@ -332,15 +330,13 @@ impl Pass<'_> {
         list: &[Value],
     ) {
         values.item = list.get(index as usize).map(|value| Item { index, value: value.clone() });
-        match build::render(run, step, values) {
-            Ok(_) => {
+        match self.ready(run, step, values) {
+            Ok(()) => {
                 one.phase = StepPhase::Running;
                 one.since = Some(self.now);
                 one.retry_at = None;
                 one.reason = None;
-                let intent =
-                    Intent { run_id: run.id.clone(), step: step.name.clone(), item: index, attempt: one.attempt };
-                self.intents.push(intent);
+                self.intend(run, step, Some(index), one.attempt, values);
             }
             Err(Unready { reason, message }) => {
                 one.attempt -= 1;

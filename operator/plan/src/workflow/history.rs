@@ -279,16 +279,22 @@ impl Source<'_> {
         let (phase, terminal) = attempt_phase(status, current, end);
         let created = pod.and_then(|p| p.created_at);
         let started_at = if current { status.since.or(item.and(created)) } else { created };
+        let has_pod = status.workflow.is_none();
+        let explained = run
+            .failure
+            .as_ref()
+            .filter(|f| f.step.as_ref() == Some(&status.name) && f.item == item && f.attempt == Some(attempt));
         let mut row = StepRow {
             phase: phase.into(),
             terminal,
             class: end.map(|e| e.class.as_str().into()),
             reason: end.map(|e| e.reason.as_str().to_owned()).or_else(|| word(status.reason)),
-            message: message(end, outcome.as_ref()),
+            message: message(end, outcome.as_ref())
+                .or_else(|| explained.filter(|_| !has_pod).map(|f| f.message.clone())),
             exit_code: end.and_then(|e| e.exit_code).or_else(|| pod.and_then(exit_code)),
-            pod: Some(name.clone()),
+            pod: has_pod.then(|| name.clone()),
             node: pod.and_then(|p| p.node.clone()).or_else(|| end.and_then(|e| e.node.clone())),
-            image: step.map(|s| s.image.clone()),
+            image: step.filter(|_| has_pod).map(|s| s.image.clone()),
             image_id: pod.and_then(|p| p.image_id.clone()),
             outputs: outputs(outcome.as_ref(), status, current),
             artifacts: artifacts(outcome.as_ref(), status, current),

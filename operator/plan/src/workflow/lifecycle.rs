@@ -5,6 +5,7 @@ use super::{
     conclude::{self, Idle, Situation},
     digest, fan_out,
     machine::Pass,
+    run_object,
     schedule::{self, Schedules},
     specs::Specs,
     starting,
@@ -75,7 +76,12 @@ pub(super) fn plan(cr: &Workflow, specs: &Specs, facts: &Facts, env: &Env, now: 
     } else {
         work.settle_record();
         work.refuse_about_runs();
-        if deleting { work.let_go() } else { work.maybe_start() }
+        if deleting {
+            work.let_go();
+        } else {
+            work.maybe_start();
+            work.expire();
+        }
     }
     work.sweep_spools();
     work.sweep_placeholders();
@@ -102,7 +108,8 @@ impl Work<'_> {
         let cancelled = !deleting && self.asked_to_cancel(&run.id);
         let asked = if deleting {
             Some(Reason::Deleted)
-        } else if self.cr.spec.cancel.as_ref().is_some_and(|c| c.run == run.id) || cancelled {
+        } else if self.cr.spec.cancel.as_ref().is_some_and(|c| c.run == run.id) || cancelled || self.is_not_waited_for()
+        {
             Some(Reason::Cancelled)
         } else {
             due.filter(|_| self.replaces()).map(|_| Reason::Replaced)
@@ -178,7 +185,8 @@ impl Work<'_> {
             env: self.env,
             now: self.now,
             approvals: &approvals,
-            suspended: self.situation.suspended,
+            depth: run_object::depth(self.cr),
+            suspended: self.situation.suspended || self.is_suspended_with_its_caller(),
             stop_exit,
             no_create,
             intents: Vec::new(),
@@ -270,6 +278,9 @@ impl Work<'_> {
         if self.situation.suspended || self.facts.namespace_terminating || !self.record_is_safe() {
             return;
         }
+        if self.is_not_waited_for() {
+            return self.note(Reason::Cancelled, "the step that asked for the run has gone on without it");
+        }
         self.start(trigger, valid, token, due.filter(|_| trigger == Trigger::Schedule));
     }
 
@@ -277,6 +288,7 @@ impl Work<'_> {
         let asked = token.is_some() && token != self.next.rerun_token.as_deref();
         let on_change = schedule::policy(&self.cr.spec) == RunPolicy::OnChange;
         match &self.next.run {
+            None if on_change && run_object::id(self.cr).is_some() => Some(Trigger::Requested),
             None if on_change => Some(Trigger::Created),
             Some(run) if on_change && !self.specs.is_current(run) => Some(Trigger::Changed),
             Some(_) | None if asked => Some(Trigger::Rerun),
@@ -351,7 +363,7 @@ impl Work<'_> {
             digest,
             generation: self.cr.metadata.generation.unwrap_or(0),
             trigger,
-            requested_by: request.map(|r| r.by),
+            requested_by: request.map(|r| r.by).or_else(|| run_object::requested_by(self.cr)),
             scheduled_for,
             params: spec.params.iter().map(|(k, v)| (k.clone(), hearth_crds::json::Json(v.clone()))).collect(),
             started_at: self.now,
@@ -392,6 +404,9 @@ impl Work<'_> {
             } else {
                 self.write(old);
             }
+        }
+        if self.plan.status.is_none() {
+            self.plan.actions.retain(|(action, _)| !is_new(action, old));
         }
         self.plan.requeue = self.wake.map(|at| at.since(self.now).max(Duration::from_millis(1)));
         self.plan
@@ -444,6 +459,7 @@ impl Work<'_> {
         };
         fresh
             && self.plan.intents.is_empty()
+            && !self.plan.actions.iter().any(|(action, _)| is_new(action, old))
             && asks(before).is_superset(&asks(after))
             && before.id == after.id
             && before.finished_at.is_none()
@@ -459,8 +475,21 @@ impl Work<'_> {
     }
 }
 
+/// Whether an object is to be made for an attempt that the old status does not intend.
+fn is_new(action: &Action, old: Option<&WorkflowStatus>) -> bool {
+    match action {
+        Action::PostObject { intent, .. } => !old.is_some_and(|o| o.intends(intent)),
+        _ => false,
+    }
+}
+
 fn works(run: &Run, facts: &Facts, owner: &Owner) -> bool {
     let runs = |name: String| facts.pods.get(&name).is_some_and(|p| !p.placeholder && waiting::started(p));
+    // Those that steps run begin like pods do.
+    let called = facts.peers.values().filter(|p| p.controller.as_deref() == Some(owner.uid.as_str()));
+    if called.into_iter().any(|p| p.status.get("run").is_some()) {
+        return true;
+    }
     let ran = |s: &StepStatus| {
         let name = |item, attempt| digest::pod_name(&owner.name, &owner.uid, &run.id, &s.name, item, attempt);
         match &s.fan_out {

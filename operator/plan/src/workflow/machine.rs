@@ -43,6 +43,8 @@ pub struct Pass<'a> {
     pub now: Time,
     /// `spec.approve`.
     pub approvals: &'a [Approve],
+    /// How many runs called each other to come to this one.
+    pub depth: u32,
     /// No new step may start.
     pub suspended: bool,
     /// The step on exit must end too, and why.
@@ -252,6 +254,7 @@ pub(super) fn never_started(name: &str, phase: StepPhase, reason: Reason, now: T
         reason: Some(reason),
         outputs: BTreeMap::new(),
         artifacts: BTreeMap::new(),
+        workflow: None,
         fan_out: None,
     }
 }

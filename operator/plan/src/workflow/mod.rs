@@ -14,10 +14,12 @@ mod graph;
 pub mod history;
 mod lifecycle;
 pub mod machine;
+pub mod nested;
 pub mod outcome;
 mod params;
 mod pod_rules;
 pub mod requests;
+mod run_object;
 mod salvage;
 mod schedule;
 pub mod specs;
@@ -90,7 +92,8 @@ impl Kind for WorkflowKind {
     }
 
     fn reads(cr: &Workflow) -> Vec<String> {
-        cr.spec.from.iter().map(|from| from.workflow.clone()).collect()
+        let template = cr.spec.from.iter().map(|from| from.workflow.clone());
+        template.chain(run_object::caller(cr).map(|(_, name)| name)).chain(nested::names(cr)).collect()
     }
 
     fn specs(cr: &Workflow, facts: &Facts, env: &Env, last: Option<&Specs>) -> Specs {

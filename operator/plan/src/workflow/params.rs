@@ -5,8 +5,8 @@ use super::{
     valid::{Invalid, invalid},
 };
 use hearth_crds::{
-    json::{Json, ValueType, type_name},
-    workflow::{Param, RunPolicy, WorkflowSpec},
+    json::{Json, ValueType},
+    workflow::{RunPolicy, WorkflowSpec},
 };
 use serde_json::{Map, Value};
 
@@ -28,15 +28,11 @@ pub(super) fn params(spec: &WorkflowSpec) -> Result<(Map<String, Value>, Vec<Str
                 format!("param {} has no value: give it a default", param.name),
             );
         };
-        let wanted = param.type_.unwrap_or(ValueType::String);
-        if !wanted.admits(value) {
-            let found = type_name(value);
-            return invalid(
-                format!("{field}.default"),
-                format!("is {found}, but the declared type is {wanted}: change the value, or set type: {found}"),
-            );
+        let numeric = matches!(param.type_, Some(ValueType::Integer | ValueType::Number));
+        if (param.minimum.is_some() || param.maximum.is_some()) && !numeric {
+            return invalid(field, "minimum and maximum need type: integer or type: number");
         }
-        in_range(&field, param, value)?;
+        param.admits(value).or_else(|message| invalid(format!("{field}.default"), message))?;
         if values.insert(param.name.clone(), value.clone()).is_some() {
             return invalid(field, "this name is declared twice: rename one of them");
         }
@@ -49,26 +45,4 @@ pub(super) fn params(spec: &WorkflowSpec) -> Result<(Map<String, Value>, Vec<Str
         );
     }
     Ok((values, open))
-}
-
-fn in_range(field: &str, param: &Param, value: &Value) -> Result<(), Invalid> {
-    let bounded = param.minimum.is_some() || param.maximum.is_some();
-    let numeric = matches!(param.type_, Some(ValueType::Integer | ValueType::Number));
-    if bounded && !numeric {
-        return invalid(field, "minimum and maximum need type: integer or type: number");
-    }
-    let Some(number) = value.as_f64() else { return Ok(()) };
-    if let Some(minimum) = param.minimum.filter(|m| number < *m) {
-        return invalid(
-            format!("{field}.default"),
-            format!("is {value}, below the minimum {minimum}: use a value from {minimum} up"),
-        );
-    }
-    if let Some(maximum) = param.maximum.filter(|m| number > *m) {
-        return invalid(
-            format!("{field}.default"),
-            format!("is {value}, above the maximum {maximum}: use a value up to {maximum}"),
-        );
-    }
-    Ok(())
 }

@@ -2,9 +2,9 @@
 
 use super::{
     build::Owner,
-    digest,
+    digest, run_object,
     template::{self, Unresolved},
-    valid::{Invalid, Valid},
+    valid::{Invalid, Valid, invalid},
     validate::validate,
 };
 use crate::{
@@ -49,12 +49,14 @@ impl Spec {
         let own = digest::run_affecting(&cr.spec);
         let own_digest = digest::digest_of(&own);
         let name = |digest: &str| digest::revision_name(&owner.name, &owner.uid, digest);
-        match template::effective(&owner.name, &cr.spec, |t| facts.templates.get(t).cloned()) {
+        match template::effective(&owner.name, &cr.spec, |t| facts.peers.get(t).cloned()) {
             Ok(effective) => {
                 let written = if cr.spec.from.is_some() { digest::run_affecting(&effective) } else { own };
                 let runtimes = used(&effective, offer);
                 let revision = name(&pinned_digest(&written, &runtimes));
-                let checked = validate(&effective, offer).map_err(|e| template::named(&cr.spec, e));
+                let checked = run_object::check(cr)
+                    .and_then(|()| not_itself(&owner.name, &effective))
+                    .and_then(|()| validate(&effective, offer).map_err(|e| template::named(&cr.spec, e)));
                 Self { digest: own_digest, revision, written, runtimes, checked, waits: false }
             }
             Err(unresolved) => {
@@ -74,7 +76,7 @@ impl Specs {
     #[must_use]
     pub fn of(cr: &Workflow, facts: &Facts, offer: &Offer, last: Option<&Self>) -> Self {
         let generation = cr.metadata.generation;
-        let from = cr.spec.from.as_ref().and_then(|from| facts.templates.get(&from.workflow));
+        let from = cr.spec.from.as_ref().and_then(|from| facts.peers.get(&from.workflow));
         let template = from.map(|t| (t.uid.clone(), t.generation));
         let current = last
             .filter(|l| generation.is_some() && l.generation == generation && l.template == template)
@@ -98,6 +100,18 @@ impl Specs {
     #[must_use]
     pub fn is_current(&self, run: &Run) -> bool {
         run.digest == self.current.digest
+    }
+}
+
+/// A Workflow that runs itself would never end.
+fn not_itself(name: &str, spec: &WorkflowSpec) -> Result<(), Invalid> {
+    let steps = spec.steps.iter().chain(spec.on_exit.as_deref());
+    let itself = steps.filter(|s| s.workflow.as_ref().is_some_and(|w| w.name == name)).map(|s| s.name.as_str());
+    match itself.into_iter().next() {
+        Some(step) => {
+            invalid(format!("spec.steps[{step}].workflow.ref"), "names the object itself: name another Workflow")
+        }
+        None => Ok(()),
     }
 }
 

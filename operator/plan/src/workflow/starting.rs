@@ -1,12 +1,11 @@
 //! Which steps may start, and which never will.
 
 use super::{
-    build::{self, Unready},
+    build::Unready,
     fan_out::open_attempts,
     machine::{Pass, explain, finish, never_started, values, values_for},
     valid::ValidStep,
 };
-use crate::kind::Intent;
 use hearth_crds::{
     condition::Reason,
     time::Time,
@@ -85,7 +84,7 @@ impl Pass<'_> {
     /// Writes the intent of the next attempt of a step. Whether it starts.
     pub(super) fn begin(&mut self, run: &mut Run, listed: Option<usize>, step: &ValidStep) -> bool {
         let values = values_for(run, self.spec, step);
-        if let Err(Unready { reason, message }) = build::render(run, step, &values) {
+        if let Err(Unready { reason, message }) = self.ready(run, step, &values) {
             match listed.and_then(|i| run.steps.get_mut(i)) {
                 Some(old) => finish(old, StepPhase::Failed, Some(reason), self.now),
                 None => run.steps.push(never_started(&step.name, StepPhase::Failed, reason, self.now)),
@@ -107,8 +106,9 @@ impl Pass<'_> {
         status.since = Some(self.now);
         status.retry_at = None;
         status.reason = None;
-        let intent = Intent { run_id: run.id.clone(), step: step.name.clone(), item: 0, attempt: status.attempt };
-        self.intents.push(intent);
+        status.workflow = step.sub.as_ref().map(|s| s.target.clone());
+        let attempt = status.attempt;
+        self.intend(run, step, None, attempt, &values);
         true
     }
 

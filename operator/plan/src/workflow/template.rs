@@ -1,7 +1,7 @@
 //! Runs of another Workflow's steps with params of one's own.
 
 use super::valid::{Invalid, invalid};
-use crate::facts::Template;
+use crate::facts::Peer;
 use hearth_crds::{
     json::Json,
     workflow::{From, WorkflowSpec},
@@ -20,7 +20,7 @@ pub(super) enum Unresolved {
 pub(super) fn effective(
     name: &str,
     own: &WorkflowSpec,
-    template: impl Fn(&str) -> Option<Template>,
+    template: impl Fn(&str) -> Option<Peer>,
 ) -> Result<WorkflowSpec, Unresolved> {
     let Some(from) = &own.from else { return Ok(own.clone()) };
     let wrong = |field: &str, message: String| Unresolved::Wrong(Invalid { field: field.to_owned(), message });

@@ -1,6 +1,6 @@
 //! A spec that can run: every name, type, duration and expression in it holds.
 
-use super::{artifacts::ArtifactRules, schedule::Schedules, with::With};
+use super::{artifacts::ArtifactRules, nested::Sub, schedule::Schedules, with::With};
 use crate::expr::Checked;
 use hearth_crds::{
     json::ValueType,
@@ -91,6 +91,8 @@ pub struct ValidStep {
     pub max_parallel: usize,
     /// What a person is asked; such a step has no pod, and none of the fields that make one.
     pub approval: Option<Checked>,
+    /// The Workflow that the step runs; such a step has no pod either.
+    pub sub: Option<Sub>,
     /// Image as written.
     pub image: String,
     /// Command.
@@ -172,7 +174,7 @@ impl ValidStep {
             Some(ItemSource::Given(expression)) => Some(expression),
             Some(ItemSource::Listed(_)) | None => None,
         };
-        let with = self.with.iter().flat_map(With::expressions);
+        let with = self.with.iter().chain(self.sub.as_ref().map(|s| &s.params)).flat_map(With::expressions);
         self.when.iter().chain(list).chain(&self.approval).chain(&self.command).chain(&self.args).chain(env).chain(with)
     }
 }

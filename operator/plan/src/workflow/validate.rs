@@ -3,6 +3,7 @@
 use super::{
     artifacts, fan_out,
     graph::{Before, before, names, needs, topological},
+    nested::Sub,
     params::params,
     pod_rules, schedule,
     valid::{Invalid, ItemSource, RetryPolicy, Valid, ValidEnv, ValidStep, invalid},
@@ -16,7 +17,7 @@ use hearth_crds::{
     duration::DurationText,
     json::{Json, ValueType},
     pod::EnvVar,
-    workflow::{ForEach, Logs, Retry, Step, StepEnd, StepEnds, WorkflowSpec},
+    workflow::{ForEach, Logs, Retry, Step, StepEnd, StepEnds, SubWorkflow, WorkflowSpec},
 };
 use serde_json::{Map, Value};
 use std::{
@@ -180,7 +181,13 @@ fn checked_step(
     };
     let env = with_item.as_ref().unwrap_or(env);
     if let Some(approval) = &step.approval {
-        if let Some(field) = field_of_a_pod(step) {
+        let own = [
+            ("forEach", step.for_each.is_some()),
+            ("workflow", step.workflow.is_some()),
+            ("retry", step.retry.is_some()),
+            ("outputs", !step.outputs.is_empty()),
+        ];
+        if let Some(field) = own.into_iter().chain(fields_of_a_pod(step)).find_map(|(f, set)| set.then_some(f)) {
             return invalid(at(field), "has no meaning beside approval, which runs no pod: remove one of the two");
         }
         return Ok(ValidStep {
@@ -190,6 +197,27 @@ fn checked_step(
             when: step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(env))).transpose()?,
             approval: Some(check(&at("approval.message"), &approval.message, |t| t.check_text(env))?),
             timeout: duration(&at("timeout"), step.timeout.as_ref())?,
+            ..ValidStep::default()
+        });
+    }
+    let max_parallel = step
+        .for_each
+        .as_ref()
+        .and_then(|f| f.max_parallel)
+        .map_or(fan_out::MAX_OPEN, |n| (n as usize).min(fan_out::MAX_OPEN));
+    let when = step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(outer))).transpose()?;
+    if let Some(sub) = &step.workflow {
+        return Ok(ValidStep {
+            name: step.name.clone(),
+            needs: needs(step).map(str::to_owned).collect(),
+            after,
+            when,
+            for_each,
+            max_parallel,
+            sub: Some(sub_workflow(given, step, sub, path, env)?),
+            retry: retry(&at("retry"), step.retry.as_ref())?,
+            timeout: duration(&at("timeout"), step.timeout.as_ref())?,
+            outputs: outputs(step, path)?,
             ..ValidStep::default()
         });
     }
@@ -207,14 +235,11 @@ fn checked_step(
         name: step.name.clone(),
         needs: needs(step).map(str::to_owned).collect(),
         after,
-        when: step.when.as_ref().map(|w| check(&at("when"), w, |t| t.check_condition(outer))).transpose()?,
+        when,
         for_each,
-        max_parallel: step
-            .for_each
-            .as_ref()
-            .and_then(|f| f.max_parallel)
-            .map_or(fan_out::MAX_OPEN, |n| (n as usize).min(fan_out::MAX_OPEN)),
+        max_parallel,
         approval: None,
+        sub: None,
         image: program.image,
         command: program.command,
         args: program.args,
@@ -406,10 +431,26 @@ fn type_of(value: &Value) -> Type {
     }
 }
 
-/// The first field of the step that only a pod can have.
-fn field_of_a_pod(step: &Step) -> Option<&'static str> {
-    let set = [
-        ("forEach", step.for_each.is_some()),
+/// The Workflow that a step runs.
+fn sub_workflow(given: Given<'_>, step: &Step, sub: &SubWorkflow, path: &str, env: &Env) -> Result<Sub, Invalid> {
+    let at = |field: &str| format!("{path}.{field}");
+    let of_pods = step
+        .retry
+        .iter()
+        .flat_map(|r| [("retry.exitCodes", !r.exit_codes.is_empty()), ("retry.avoidNode", r.avoid_node.is_some())]);
+    if let Some(field) = fields_of_a_pod(step).into_iter().chain(of_pods).find_map(|(f, set)| set.then_some(f)) {
+        return invalid(
+            at(field),
+            "has no meaning beside workflow, which runs no pod of its own: remove one of the two",
+        );
+    }
+    let params = With::check(&at("workflow.params"), &sub.params, None, given.params, env)?;
+    Ok(Sub { target: sub.name.clone(), params })
+}
+
+/// The fields of the step that only a pod can have, and whether they are set.
+fn fields_of_a_pod(step: &Step) -> [(&'static str, bool); 9] {
+    [
         ("runtime", step.runtime.is_some()),
         ("with", !step.with.is_empty()),
         ("image", step.image.is_some()),
@@ -418,11 +459,8 @@ fn field_of_a_pod(step: &Step) -> Option<&'static str> {
         ("artifacts", step.artifacts.is_some()),
         ("env", !step.env.is_empty()),
         ("pod", step.pod.is_some()),
-        ("retry", step.retry.is_some()),
-        ("outputs", !step.outputs.is_empty()),
         ("logs", step.logs.is_some()),
-    ];
-    set.into_iter().find(|(_, set)| *set).map(|(field, _)| field)
+    ]
 }
 
 fn after(spec: &WorkflowSpec, step: &Step) -> Result<BTreeMap<String, BTreeSet<StepEnd>>, Invalid> {

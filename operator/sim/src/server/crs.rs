@@ -82,6 +82,16 @@ impl Server {
         self.store_cr(key, new);
     }
 
+    /// The operator deletes an object of that UID.
+    pub(super) fn delete_cr_with(&mut self, now: Time, key: &Key, uid: &str) -> Result<Reply, ApiError> {
+        let old = self.crs.get(key).ok_or_else(|| ApiError::not_found(&key.1))?;
+        if at(old, "/metadata/uid") != Some(uid) {
+            return Err(ApiError::conflict("the UID in the precondition does not match the UID in record"));
+        }
+        self.delete_cr(now, key);
+        Ok(Reply::Done)
+    }
+
     fn store_cr(&mut self, key: &Key, mut object: Value) -> Reply {
         set(&mut object, "/metadata", "resourceVersion", json!(self.next_rv()));
         let object = Arc::new(object);
@@ -105,6 +115,12 @@ impl Server {
             .filter(|(k, p)| k.0 == ns && p.metadata.owner_references.iter().flatten().any(|o| o.uid == uid))
             .map(|(k, _)| k.clone())
             .collect();
+        let owned = |cr: &Value| {
+            let owners = cr.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+            owners.is_some_and(|o| o.iter().any(|o| at(o, "/uid") == Some(uid)))
+        };
+        let crs: Vec<Key> = self.crs.iter().filter(|(k, cr)| k.0 == ns && owned(cr)).map(|(k, _)| k.clone()).collect();
+        crs.iter().for_each(|key| self.delete_cr(now, key));
         for key in pods {
             // Whatever it answers, the collector has done its part.
             let _ = self.delete_pod(now, &key, None);

@@ -56,6 +56,11 @@ impl Request {
             Write::DeletePod { key, uid } => Self { uid: uid.clone(), ..blank("delete pods", key) },
             Write::DeleteRunPods { ns, run_id } => blank("deletecollection pods", &(ns.clone(), run_id.clone())),
             Write::Relabel { key, uid, .. } => Self { uid: Some(uid.clone()), ..blank("patch pods", key) },
+            Write::Object { ns, object } => {
+                let name = object.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or_default();
+                blank("create objects", &(ns.clone(), name.to_owned()))
+            }
+            Write::DeleteObject { key, uid } => Self { uid: Some(uid.clone()), ..blank("delete objects", key) },
             Write::Event { object, .. } => blank("create events", object),
         }
     }
@@ -101,9 +106,12 @@ impl Server {
             Write::Pod { pod, .. } => pod.metadata.owner_references.as_ref()?,
             Write::DeleteRevision { key, .. } => self.revisions.get(key)?.metadata.owner_references.as_ref()?,
             Write::Revision { revision, .. } => revision.metadata.owner_references.as_ref()?,
-            Write::Finalizers { .. } | Write::Status { .. } | Write::DeleteRunPods { .. } | Write::Event { .. } => {
-                return None;
-            }
+            Write::Finalizers { .. }
+            | Write::Status { .. }
+            | Write::DeleteRunPods { .. }
+            | Write::Object { .. }
+            | Write::DeleteObject { .. }
+            | Write::Event { .. } => return None,
         };
         owners.iter().find(|o| o.controller == Some(true)).map(|o| o.uid.clone())
     }

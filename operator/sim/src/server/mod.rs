@@ -163,6 +163,11 @@ impl Server {
             Write::DeletePod { key, uid } => self.delete_pod(now, &key, uid.as_deref()),
             Write::DeleteRunPods { ns, run_id } => self.delete_run_pods(now, &ns, &run_id),
             Write::Relabel { key, uid, labels } => self.relabel(&key, &uid, labels),
+            Write::Object { ns, object } => {
+                let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                self.create_cr(now, &(ns, name), *object).map(|_| Reply::Done)
+            }
+            Write::DeleteObject { key, uid } => self.delete_cr_with(now, &key, &uid),
             Write::Event { object, warning, reason, message } => {
                 self.refuse_terminating(&object.0)?;
                 self.events.push(Published { object, warning, reason, message });

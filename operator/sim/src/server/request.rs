@@ -118,6 +118,20 @@ pub enum Write {
         /// Labels to set.
         labels: BTreeMap<String, String>,
     },
+    /// Posts an object of the kind.
+    Object {
+        /// Namespace.
+        ns: String,
+        /// The object.
+        object: Box<Value>,
+    },
+    /// Deletes an object of the kind, by UID.
+    DeleteObject {
+        /// Which.
+        key: Key,
+        /// Precondition.
+        uid: String,
+    },
     /// Publishes an Event.
     Event {
         /// The object that it is about.

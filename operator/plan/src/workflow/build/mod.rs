@@ -68,7 +68,8 @@ impl Owner {
         }
     }
 
-    fn reference(&self) -> OwnerReference {
+    /// As its children name it.
+    pub(super) fn reference(&self) -> OwnerReference {
         OwnerReference {
             api_version: API_VERSION.into(),
             kind: "Workflow".into(),
