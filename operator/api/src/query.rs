@@ -2,7 +2,7 @@
 
 use crate::{
     cursor::CursorKey,
-    gate::{Part, Scope},
+    gate::{Part, Reach, Scope},
     refused::Refused,
 };
 use hearth_crds::{duration::DurationText, time::Time};
@@ -20,6 +20,10 @@ const LONGEST_TREND: usize = 1000;
 const WEEK_MS: i64 = 7 * 86_400_000;
 /// The longest time that usage may be over.
 const LONGEST_USAGE: Duration = Duration::from_secs(366 * 86_400);
+/// Edges of lineage each way, from what was asked for and in all, when nobody says otherwise.
+const DEFAULT_REACH: Reach = Reach { depth: 6, limit: 200 };
+/// And the most.
+const FURTHEST: Reach = Reach { depth: 20, limit: 1000 };
 /// The longest value of a filter.
 const LONGEST: usize = 1024;
 /// The phases of a run, in the store's words.
@@ -190,6 +194,41 @@ impl UsageQuery {
             return Err(bad("from and to must be at most 366 days apart".to_owned()));
         }
         Ok((from, to))
+    }
+}
+
+/// How much of a lineage is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LineageQuery {
+    /// Namespace, with a digest only; without it the right in all namespaces is needed. A run has its own.
+    pub namespace: Option<String>,
+    /// The most edges from what is asked for, from 1 to 20; 6 when nobody says otherwise.
+    pub depth: Option<u32>,
+    /// The most edges each way, from 1 to 1000; 200 when nobody says otherwise.
+    pub limit: Option<u32>,
+}
+
+impl LineageQuery {
+    /// Where it looks.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        scope(self.namespace.as_deref())
+    }
+
+    /// How far and how much.
+    pub fn reach(&self) -> Result<Reach, Refused> {
+        short(&[&self.namespace])?;
+        let within = |of: &str, value: Option<u32>, default: u32, most: u32| {
+            let value = value.unwrap_or(default);
+            let fits = (1..=most).contains(&value);
+            fits.then_some(value).ok_or_else(|| bad(format!("{of} must be from 1 to {most}; it is {value}")))
+        };
+        Ok(Reach {
+            depth: within("depth", self.depth, DEFAULT_REACH.depth, FURTHEST.depth)?,
+            limit: within("limit", self.limit, DEFAULT_REACH.limit, FURTHEST.limit)?,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::refused::Refused;
 use hearth_crds::artifacts::StoredArtifact;
 use hearth_history::{
-    AuditCursor, AuditEntry, AuditFilter, AuditLink, Class, Error, Event, EventKey, Log, Order, Page, Run, RunCursor,
+    AuditCursor, AuditEntry, AuditFilter, AuditLink, Class, Error, Event, EventKey, Lineage, LineageEdge, LineageQuery, Log, Order, Page, Run, RunCursor,
     RunFilter, RunSummary, Step, StepKey, Store, Usage, UsageFilter,
 };
 use hearth_wire::{self as wire, AuditAnchor, AuditRecord, ProblemKind};
@@ -87,6 +87,14 @@ impl Source {
             Self::Store(s) => s.get_log(run, step, item, attempt).await,
             #[cfg(test)]
             Self::Fake(f) => f.get_log(run, step),
+        }
+    }
+
+    pub(crate) async fn lineage(&self, query: &LineageQuery) -> Result<Lineage, Error> {
+        match self {
+            Self::Store(s) => s.lineage(query).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.lineage(query),
         }
     }
 
@@ -290,5 +298,31 @@ pub fn usage(row: Usage) -> wire::UsageOf {
         cpu_seconds: row.cpu_seconds,
         memory_gib_seconds: row.memory_byte_seconds / f64::from(1 << 30),
         gpu_seconds: row.gpu_seconds,
+    }
+}
+
+/// Lineage in the words of the API.
+#[must_use]
+pub fn lineage(id: String, found: Lineage) -> wire::Lineage {
+    wire::Lineage {
+        id,
+        upstream: found.upstream.into_iter().map(edge).collect(),
+        downstream: found.downstream.into_iter().map(edge).collect(),
+        runs: found.runs.into_iter().map(summary).collect(),
+        truncated: found.truncated,
+    }
+}
+
+fn edge(row: LineageEdge) -> wire::LineageEdge {
+    wire::LineageEdge {
+        depth: row.depth,
+        relation: row.relation,
+        from: row.from,
+        to: row.to,
+        run: row.run_id.to_string(),
+        step: row.step,
+        attempt: row.attempt,
+        name: row.name,
+        own: row.own,
     }
 }

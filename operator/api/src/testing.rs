@@ -15,7 +15,8 @@ use hearth_artifacts::{
 use hearth_contract::digest::Digest;
 use hearth_crds::{artifacts::StoredArtifact, time::Time};
 use hearth_history::{
-    AuditCursor, AuditEntry, AuditFilter, AuditLink, Error, Event, EventKey, Log, Page, Run, RunCursor, RunFilter,
+    AuditCursor, AuditEntry, AuditFilter, AuditLink, Error, Event, EventKey, Lineage, LineageEdge, LineageQuery,
+    LineageRoot, Log, Page, Run, RunCursor, RunFilter,
     RunSummary, Step, StepKey, Usage, UsageFilter,
 };
 use hearth_wire::{AuditAnchor, AuditRecord, NO_HASH};
@@ -281,6 +282,34 @@ impl FakeStore {
             ..Usage::default()
         };
         Ok(kept.map(of).collect())
+    }
+
+    /// Every run read the artifact `x` of run 1, as far as the query lets them be seen.
+    pub fn lineage(&self, query: &LineageQuery) -> Result<Lineage, Error> {
+        self.read(format!("lineage of {:?} in {:?}, {:?}", query.root, query.namespace, query.namespace_uid))?;
+        let mut runs: Vec<RunSummary> = self.runs.lock().unwrap().iter().map(|r| r.summary.clone()).collect();
+        runs.retain(|r| {
+            query.namespace.as_ref().is_none_or(|n| *n == r.namespace)
+                && query.namespace_uid.as_ref().is_none_or(|u| *u == r.namespace_uid)
+        });
+        let read = |r: &RunSummary| LineageEdge {
+            depth: 1,
+            relation: "Read".to_owned(),
+            from: Digest::of(b"x").to_string(),
+            to: r.id.to_string(),
+            run_id: r.id,
+            step: "plot".to_owned(),
+            attempt: 1,
+            name: "model".to_owned(),
+            own: false,
+        };
+        let limit = usize::try_from(query.limit).unwrap();
+        let edges: Vec<LineageEdge> = runs.iter().map(read).take(limit).collect();
+        let truncated = runs.len() > limit;
+        Ok(match query.root {
+            LineageRoot::Run(_) => Lineage { upstream: edges, runs, truncated, ..Lineage::default() },
+            LineageRoot::Digest(_) => Lineage { downstream: edges, runs, truncated, ..Lineage::default() },
+        })
     }
 
     pub fn bury(&self, run: Uuid) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! Rows as the store gives them, made into what is read back: once for both back ends.
 
+use crate::lineage::Found;
 use crate::model::{Event, Log, Run, RunSummary, Step, Unfinished};
 use hearth_crds::time::Time;
 use hearth_plan::record::ObjectKey;
@@ -151,5 +152,19 @@ pub(crate) fn unfinished(row: &impl Fields) -> Result<Unfinished, Error> {
         },
         run_id: row.id("id")?,
         number: row.long("number")?,
+    })
+}
+
+pub(crate) fn lineage(row: &impl Fields) -> Result<Found, Error> {
+    Ok(Found {
+        run_id: row.id("run_id")?,
+        relation: row.text("relation")?,
+        from: row.text("from_id")?,
+        to: row.text("to_id")?,
+        step: row.text("step")?,
+        attempt: row.int("attempt")?,
+        name: row.text("name")?,
+        namespace_uid: row.text("namespace_uid")?,
+        own: row.flag("own")?,
     })
 }

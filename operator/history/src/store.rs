@@ -280,8 +280,8 @@ impl Store {
         }
     }
 
-    /// Writes all rows in one transaction; answers how many changed, as runs, steps and events.
-    pub(crate) async fn insert(&self, rows: &Rows) -> Result<[u64; 3], Error> {
+    /// Writes all rows in one transaction; answers how many changed, as runs, steps, events and lineage.
+    pub(crate) async fn insert(&self, rows: &Rows) -> Result<[u64; 4], Error> {
         match self {
             Self::Postgres(p) => p.insert(rows).await,
             Self::Sqlite(s) => s.insert(rows).await,

@@ -7,8 +7,10 @@
 //! rights in the new one say nothing about the rows of the old one: those need the right in all namespaces.
 
 mod audit;
+mod lineage;
 mod request;
 
+pub use lineage::Reach;
 pub use request::Ask;
 
 use crate::{

@@ -7,6 +7,7 @@ mod audit;
 mod docs;
 mod extract;
 mod figures;
+mod lineage;
 mod runs;
 mod stream;
 
@@ -48,6 +49,8 @@ pub enum Endpoint {
     Suspend,
     /// Its end.
     Resume,
+    /// What came of what.
+    Lineage,
     /// What runs asked for.
     Usage,
     /// The audit trail, newest first.
@@ -66,7 +69,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Runs,
         Self::Run,
         Self::DeleteRun,
@@ -82,6 +85,7 @@ impl Endpoint {
         Self::Rerun,
         Self::Suspend,
         Self::Resume,
+        Self::Lineage,
         Self::Usage,
         Self::Audit,
         Self::AuditChain,
@@ -109,6 +113,7 @@ impl Endpoint {
             Self::Rerun => "/api/v1/workflows/{namespace}/{name}/rerun",
             Self::Suspend => "/api/v1/workflows/{namespace}/{name}/suspend",
             Self::Resume => "/api/v1/workflows/{namespace}/{name}/resume",
+            Self::Lineage => "/api/v1/lineage/{id}",
             Self::Usage => "/api/v1/usage",
             Self::Audit => "/api/v1/audit",
             Self::AuditChain => "/api/v1/audit/chain",
@@ -134,6 +139,7 @@ impl Endpoint {
             | Self::Artifact
             | Self::WorkflowRuns
             | Self::WorkflowTrend
+            | Self::Lineage
             | Self::Usage
             | Self::Audit
             | Self::AuditChain
@@ -162,6 +168,7 @@ impl Endpoint {
             Self::Rerun => routes!(ask::rerun),
             Self::Suspend => routes!(ask::suspend),
             Self::Resume => routes!(ask::resume),
+            Self::Lineage => routes!(lineage::lineage),
             Self::Usage => routes!(figures::usage),
             Self::Audit => routes!(audit::audit),
             Self::AuditChain => routes!(audit::chain),
@@ -187,6 +194,7 @@ impl Endpoint {
             | Self::Artifact
             | Self::WorkflowRuns
             | Self::WorkflowTrend
+            | Self::Lineage
             | Self::Usage
             | Self::Audit
             | Self::AuditChain

@@ -2,6 +2,7 @@
 
 mod audit;
 mod figures;
+mod lineage;
 mod requests;
 mod stream;
 
@@ -69,6 +70,7 @@ fn filled(endpoint: Endpoint) -> String {
         | Endpoint::Artifact
         | Endpoint::WorkflowRuns
         | Endpoint::WorkflowTrend
+        | Endpoint::Lineage
         | Endpoint::Document
         | Endpoint::Docs => path,
     }

@@ -4,10 +4,12 @@
 
 mod audit;
 mod figures;
+mod lineage;
 mod request;
 
 pub use audit::{AuditAnchor, AuditRecord, NO_HASH, Verdict, Verifier};
 pub use figures::{Durations, Trend, TrendDay, Usage, UsageOf};
+pub use lineage::{Lineage, LineageEdge};
 pub use request::{ApproveBody, Asked, CancelBody, RerunBody};
 
 use hearth_crds::time::Time;

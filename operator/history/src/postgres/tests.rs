@@ -93,7 +93,7 @@ async fn the_partitions_take_over_what_was_there() {
         let (old, now) = (Uuid::from_u128((1_600_000_000_000 << 80) | (7 << 76) | (2 << 62)), Uuid::now_v7());
         let ahead = Uuid::from_u128((2_000_000_000_000 << 80) | (7 << 76) | (2 << 62));
         let ids = [old, now, ahead];
-        assert_eq!(store.insert(&rows_of(&ids)).await.unwrap(), [3, 0, 3]);
+        assert_eq!(store.insert(&rows_of(&ids)).await.unwrap(), [3, 0, 3, 0]);
         let before =
             [store.get_run(old).await.unwrap(), store.get_run(now).await.unwrap(), store.get_run(ahead).await.unwrap()];
         store.migrate().await.unwrap();
@@ -102,7 +102,7 @@ async fn the_partitions_take_over_what_was_there() {
             assert_eq!(store.list_events(*id, None, 10).await.unwrap().items.len(), 1);
         }
         // The same rows again change nothing, and later ones do.
-        assert_eq!(store.insert(&rows_of(&ids)).await.unwrap(), [0, 0, 0]);
+        assert_eq!(store.insert(&rows_of(&ids)).await.unwrap(), [0, 0, 0, 0]);
         assert_eq!(store.vanish(&ids).await.unwrap(), 3);
         let mut held = store.hold().await.unwrap();
         let places: Vec<String> = sqlx::query_scalar("SELECT tableoid::regclass::text FROM hearth.runs ORDER BY id")

@@ -13,6 +13,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "runs", include_str!("../../migrations/sqlite/0001_runs.sql")),
     (2, "audit", include_str!("../../migrations/sqlite/0002_audit.sql")),
     (3, "artifacts", include_str!("../../migrations/sqlite/0003_artifacts.sql")),
+    (4, "lineage", include_str!("../../migrations/sqlite/0004_lineage.sql")),
 ];
 
 fn migrator() -> Migrator {

@@ -2,6 +2,7 @@
 
 pub mod artifacts;
 pub mod audit;
+pub mod lineage;
 pub mod ordering;
 pub mod queries;
 pub mod refusal;
