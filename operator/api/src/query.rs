@@ -14,6 +14,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Runs in a page when nobody says otherwise.
 const DEFAULT_PAGE: u32 = 50;
+/// The most runs that may be left out by the number of a page.
+const DEEPEST_PAGE: u32 = 2000;
 /// The most runs that a trend is over.
 const LONGEST_TREND: usize = 1000;
 /// The time that usage is over when nobody says otherwise.
@@ -63,11 +65,11 @@ pub struct RunsQuery {
     /// Took at least this long, for example `10m`.
     pub min_duration: Option<String>,
     /// The most runs in the answer, from 1 to 500.
-    #[serde(skip_serializing)]
     pub limit: Option<u32>,
     /// `next` of the page before.
-    #[serde(skip_serializing)]
     pub cursor: Option<String>,
+    /// Number of the page, from 1, as far as the first 2,000 runs go; `next` goes on from any page.
+    pub page: Option<u32>,
 }
 
 /// Parameters of a list of parts of a run.
@@ -131,10 +133,8 @@ pub struct AuditQuery {
     /// Only what was allowed, or only what was not.
     pub allowed: Option<bool>,
     /// The most records in the answer, from 1 to 500.
-    #[serde(skip_serializing)]
     pub limit: Option<u32>,
     /// `next` of the page before.
-    #[serde(skip_serializing)]
     pub cursor: Option<String>,
 }
 
@@ -158,7 +158,8 @@ impl AuditQuery {
     /// What a cursor of this list is bound to: every parameter but the page itself.
     #[must_use]
     pub fn signature(&self) -> String {
-        format!("audit?{}", serde_json::to_string(self).unwrap_or_default())
+        let filters = Self { limit: None, cursor: None, ..self.clone() };
+        format!("audit?{}", serde_json::to_string(&filters).unwrap_or_default())
     }
 }
 
@@ -265,10 +266,27 @@ impl RunsQuery {
         page(self.limit, self.cursor.as_deref(), keys, &self.signature())
     }
 
+    /// How many runs come before the page that is asked for by its number.
+    pub fn skipped(&self) -> Result<u32, Refused> {
+        let Some(page) = self.page else { return Ok(0) };
+        if self.cursor.is_some() {
+            return Err(bad("page and cursor name a page in two ways; send one of them".to_owned()));
+        }
+        let before = page.checked_sub(1).ok_or_else(|| bad("page must be at least 1".to_owned()))?;
+        let skipped = before.saturating_mul(self.limit.unwrap_or(DEFAULT_PAGE));
+        if skipped > DEEPEST_PAGE {
+            return Err(bad(format!(
+                "page: at most {DEEPEST_PAGE} runs are left out by number; follow `next` of an earlier page from there"
+            )));
+        }
+        Ok(skipped)
+    }
+
     /// What a cursor of this list is bound to: every parameter but the page itself.
     #[must_use]
     pub fn signature(&self) -> String {
-        format!("runs?{}", serde_json::to_string(self).unwrap_or_default())
+        let filters = Self { limit: None, cursor: None, page: None, ..self.clone() };
+        format!("runs?{}", serde_json::to_string(&filters).unwrap_or_default())
     }
 
     fn check_lengths(&self) -> Result<(), Refused> {
@@ -339,7 +357,7 @@ fn pairs(of: &str, text: Option<&str>) -> Result<BTreeMap<String, String>, Refus
     text.into_iter().flat_map(|t| t.split(',')).map(parse).collect()
 }
 
-fn time(of: &str, text: Option<&str>) -> Result<Option<Time>, Refused> {
+pub(crate) fn time(of: &str, text: Option<&str>) -> Result<Option<Time>, Refused> {
     let parse = |t: &str| {
         t.parse::<Timestamp>()
             .map(Time::new)
@@ -403,5 +421,16 @@ mod tests {
         assert_eq!(with("name=a&limit=5"), with("name=a&limit=6&cursor=x"));
         assert_ne!(with("name=a"), with("name=b"));
         assert_ne!(with("name=a"), with("namespace=a"));
+        assert_eq!(with("name=a"), with("name=a&page=2"));
+    }
+
+    #[test]
+    fn a_page_has_a_number_while_it_is_near() {
+        let skipped = |text: &str| query(text).unwrap().skipped().map_err(|e| e.kind());
+        assert_eq!((skipped(""), skipped("page=1"), skipped("limit=20&page=3")), (Ok(0), Ok(0), Ok(40)));
+        assert_eq!(skipped("limit=500&page=5"), Ok(2000));
+        for text in ["page=0", "page=2&cursor=x", "limit=500&page=6", "page=4294967295"] {
+            assert_eq!(skipped(text), Err(ProblemKind::BadRequest), "{text}");
+        }
     }
 }

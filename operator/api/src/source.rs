@@ -3,8 +3,9 @@
 use crate::refused::Refused;
 use hearth_crds::artifacts::StoredArtifact;
 use hearth_history::{
-    AuditCursor, AuditEntry, AuditFilter, AuditLink, Class, Error, Event, EventKey, Lineage, LineageEdge, LineageQuery, Log, Order, Page, Run, RunCursor,
-    RunFilter, RunSummary, Step, StepKey, Store, Usage, UsageFilter,
+    AuditCursor, AuditEntry, AuditFilter, AuditLink, Class, Error, Event, EventKey, Lineage, LineageEdge, LineageQuery,
+    Log, Order, Page, Report, Reported, Run, RunCursor, RunFilter, RunSummary, Step, StepKey, Store, Usage,
+    UsageFilter,
 };
 use hearth_wire::{self as wire, AuditAnchor, AuditRecord, ProblemKind};
 use std::fmt;
@@ -98,6 +99,14 @@ impl Source {
         }
     }
 
+    pub(crate) async fn report(&self, report: &Report) -> Result<Reported, Error> {
+        match self {
+            Self::Store(s) => s.report(report).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.report(report),
+        }
+    }
+
     pub(crate) async fn usage(&self, filter: &UsageFilter) -> Result<Vec<Usage>, Error> {
         match self {
             Self::Store(s) => s.usage(filter).await,
@@ -160,6 +169,17 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Postgres or SQLite.
+    pub(crate) fn back_end(&self) -> &'static str {
+        match self {
+            Self::Store(s) => s.name(),
+            #[cfg(test)]
+            Self::Fake(_) => "memory",
+        }
+    }
+}
+
 /// Which store it is, without credentials.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -212,6 +232,7 @@ pub fn summary(row: RunSummary) -> wire::RunSummary {
         finished_at: row.finished_at,
         duration_ms: row.duration_ms,
         minimal: row.minimal,
+        reported_id: row.reported_id,
     }
 }
 

@@ -234,7 +234,7 @@ pub(crate) fn borrowed(text: &str) -> Cow<'_, str> {
 }
 
 /// JSON text that the store can hold: strings and keys without NUL.
-fn json(value: Value) -> String {
+pub(crate) fn json(value: Value) -> String {
     let value = if has_nul(&value) { without_nul(value) } else { value };
     value.to_string()
 }

@@ -2,6 +2,7 @@
 
 use crate::lineage::Found;
 use crate::model::{Event, Log, Run, RunSummary, Step, Unfinished};
+use crate::report::Known;
 use hearth_crds::time::Time;
 use hearth_plan::record::ObjectKey;
 use serde_json::Value;
@@ -76,6 +77,7 @@ pub(crate) fn summary(row: &impl Fields) -> Result<RunSummary, Error> {
         finished_at: row.time_opt("finished_at")?,
         duration_ms: row.long_opt("duration_ms")?,
         minimal: row.flag("minimal")?,
+        reported_id: row.text_opt("reported_id")?,
     })
 }
 
@@ -166,5 +168,16 @@ pub(crate) fn lineage(row: &impl Fields) -> Result<Found, Error> {
         name: row.text("name")?,
         namespace_uid: row.text("namespace_uid")?,
         own: row.flag("own")?,
+    })
+}
+
+pub(crate) fn known(row: &impl Fields) -> Result<Known, Error> {
+    Ok(Known {
+        id: row.id("id")?,
+        seq: row.long("seq")?,
+        phase: row.text("phase")?,
+        terminal: row.flag("terminal")?,
+        digest: row.text("digest")?,
+        started_at: row.time("started_at")?,
     })
 }

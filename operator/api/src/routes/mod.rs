@@ -7,7 +7,9 @@ mod audit;
 mod docs;
 mod extract;
 mod figures;
+mod health;
 mod lineage;
+mod notify;
 mod runs;
 mod stream;
 
@@ -59,6 +61,18 @@ pub enum Endpoint {
     AuditChain,
     /// What vouches for records that went by age.
     AuditAnchors,
+    /// A run that was made elsewhere.
+    Notify,
+    /// Runs of one Workflow, by the short path.
+    WorkflowRunsShort,
+    /// A run that was made elsewhere, by the short path.
+    NotifyShort,
+    /// Whether the process answers, by the short path.
+    Health,
+    /// Whether it serves, by the short path.
+    HealthReady,
+    /// How it is.
+    Status,
     /// The OpenAPI document.
     Document,
     /// The page to try it.
@@ -69,7 +83,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 29] = [
         Self::Runs,
         Self::Run,
         Self::DeleteRun,
@@ -90,6 +104,12 @@ impl Endpoint {
         Self::Audit,
         Self::AuditChain,
         Self::AuditAnchors,
+        Self::Notify,
+        Self::WorkflowRunsShort,
+        Self::NotifyShort,
+        Self::Health,
+        Self::HealthReady,
+        Self::Status,
         Self::Document,
         Self::Docs,
         Self::DocsFile,
@@ -118,6 +138,12 @@ impl Endpoint {
             Self::Audit => "/api/v1/audit",
             Self::AuditChain => "/api/v1/audit/chain",
             Self::AuditAnchors => "/api/v1/audit/anchors",
+            Self::Notify => "/api/v1/workflows/{namespace}/{name}/runs/notify",
+            Self::WorkflowRunsShort => "/workflows/{id}/runs",
+            Self::NotifyShort => "/workflows/{id}/runs/notify",
+            Self::Health => "/health",
+            Self::HealthReady => "/health/ready",
+            Self::Status => "/status",
             Self::Document => "/openapi.json",
             Self::Docs => "/docs",
             Self::DocsFile => "/docs/{file}",
@@ -129,7 +155,13 @@ impl Endpoint {
     pub fn method(self) -> Method {
         match self {
             Self::DeleteRun => Method::DELETE,
-            Self::Cancel | Self::Approve | Self::Rerun | Self::Suspend | Self::Resume => Method::POST,
+            Self::Cancel
+            | Self::Approve
+            | Self::Rerun
+            | Self::Suspend
+            | Self::Resume
+            | Self::Notify
+            | Self::NotifyShort => Method::POST,
             Self::Runs
             | Self::Run
             | Self::Steps
@@ -144,6 +176,10 @@ impl Endpoint {
             | Self::Audit
             | Self::AuditChain
             | Self::AuditAnchors
+            | Self::WorkflowRunsShort
+            | Self::Health
+            | Self::HealthReady
+            | Self::Status
             | Self::Document
             | Self::Docs
             | Self::DocsFile => Method::GET,
@@ -173,17 +209,23 @@ impl Endpoint {
             Self::Audit => routes!(audit::audit),
             Self::AuditChain => routes!(audit::chain),
             Self::AuditAnchors => routes!(audit::anchors),
+            Self::Notify => routes!(notify::notify),
+            Self::WorkflowRunsShort => routes!(runs::workflow_runs_short),
+            Self::NotifyShort => routes!(notify::notify_short),
+            Self::Health => routes!(health::health),
+            Self::HealthReady => routes!(health::ready),
+            Self::Status => routes!(health::status),
             Self::Document => routes!(docs::document),
             Self::Docs => routes!(docs::docs),
             Self::DocsFile => routes!(docs::docs_file),
         }
     }
 
-    /// Whether it tells nothing of the cluster: whoever the cluster knows may see it.
+    /// Whether it tells nothing of anybody's objects: whoever the cluster knows may see it.
     #[must_use]
     pub fn is_for_everybody_known(self) -> bool {
         match self {
-            Self::Document | Self::Docs | Self::DocsFile => true,
+            Self::Document | Self::Docs | Self::DocsFile | Self::Health | Self::HealthReady | Self::Status => true,
             Self::Runs
             | Self::Run
             | Self::DeleteRun
@@ -203,7 +245,10 @@ impl Endpoint {
             | Self::Approve
             | Self::Rerun
             | Self::Suspend
-            | Self::Resume => false,
+            | Self::Resume
+            | Self::Notify
+            | Self::WorkflowRunsShort
+            | Self::NotifyShort => false,
         }
     }
 }

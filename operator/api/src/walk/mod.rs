@@ -3,6 +3,7 @@
 mod audit;
 mod figures;
 mod lineage;
+mod notify;
 mod requests;
 mod stream;
 
@@ -44,6 +45,7 @@ fn store() -> FakeStore {
 fn filled(endpoint: Endpoint) -> String {
     let path = endpoint
         .path()
+        .replace("/workflows/{id}/", "/workflows/climate.co2/")
         .replace("{id}", "00000000-0000-0000-0000-000000000001")
         .replace("{step}", "fit")
         .replace("{artifact}", "model")
@@ -71,6 +73,12 @@ fn filled(endpoint: Endpoint) -> String {
         | Endpoint::WorkflowRuns
         | Endpoint::WorkflowTrend
         | Endpoint::Lineage
+        | Endpoint::Notify
+        | Endpoint::WorkflowRunsShort
+        | Endpoint::NotifyShort
+        | Endpoint::Health
+        | Endpoint::HealthReady
+        | Endpoint::Status
         | Endpoint::Document
         | Endpoint::Docs => path,
     }
@@ -81,6 +89,9 @@ fn fine(endpoint: Endpoint) -> StatusCode {
     match endpoint {
         Endpoint::Docs => StatusCode::PERMANENT_REDIRECT,
         Endpoint::DeleteRun => StatusCode::NO_CONTENT,
+        Endpoint::Notify | Endpoint::NotifyShort => StatusCode::CREATED,
+        // Nothing has said yet that it serves.
+        Endpoint::HealthReady => StatusCode::SERVICE_UNAVAILABLE,
         Endpoint::Cancel | Endpoint::Approve | Endpoint::Rerun | Endpoint::Suspend | Endpoint::Resume => {
             StatusCode::ACCEPTED
         }
@@ -99,7 +110,11 @@ async fn send(app: &Router, path: &str, token: Option<&str>) -> Response {
 
 /// What the endpoint is for.
 async fn call(app: &Router, endpoint: Endpoint, token: Option<&str>) -> Response {
-    let body = if endpoint == Endpoint::Approve { r#"{"step": "gate"}"# } else { "" };
+    let body = match endpoint {
+        Endpoint::Approve => r#"{"step": "gate"}"#,
+        Endpoint::Notify | Endpoint::NotifyShort => r#"{"runId": "r-1", "status": "completed", "durationMs": 5}"#,
+        _ => "",
+    };
     ask_with(app, endpoint.method(), &filled(endpoint), token, &[], body).await
 }
 

@@ -149,6 +149,7 @@ mod tests {
             finished_at: finished.map(time),
             duration_ms: None,
             minimal: false,
+            reported_id: None,
         }
     }
 

@@ -109,7 +109,7 @@ async fn upsert_runs(connection: &mut PgConnection, rows: &[CleanRun]) -> Result
     Ok(done.rows_affected())
 }
 
-async fn upsert_steps(connection: &mut PgConnection, rows: &[CleanStep]) -> Result<u64, sqlx::Error> {
+pub(super) async fn upsert_steps(connection: &mut PgConnection, rows: &[CleanStep]) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(UPSERT_STEPS)
         .bind(column(rows, |s| s.run_id))
         .bind(column(rows, |s| Stamp::from(s.run_started_at)))
@@ -138,7 +138,7 @@ async fn upsert_steps(connection: &mut PgConnection, rows: &[CleanStep]) -> Resu
     Ok(done.rows_affected())
 }
 
-async fn insert_events(connection: &mut PgConnection, rows: &[CleanEvent]) -> Result<u64, sqlx::Error> {
+pub(super) async fn insert_events(connection: &mut PgConnection, rows: &[CleanEvent]) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(INSERT_EVENTS)
         .bind(column(rows, |e| e.run_id))
         .bind(column(rows, |e| e.subject.as_str()))

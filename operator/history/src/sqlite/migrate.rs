@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "audit", include_str!("../../migrations/sqlite/0002_audit.sql")),
     (3, "artifacts", include_str!("../../migrations/sqlite/0003_artifacts.sql")),
     (4, "lineage", include_str!("../../migrations/sqlite/0004_lineage.sql")),
+    (5, "reported", include_str!("../../migrations/sqlite/0005_reported.sql")),
 ];
 
 fn migrator() -> Migrator {

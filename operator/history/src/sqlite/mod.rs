@@ -8,6 +8,7 @@ mod lineage;
 mod list;
 mod migrate;
 mod read;
+mod report;
 mod sweep;
 mod usage;
 mod write;
@@ -136,6 +137,8 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("usage_steps", usage::USAGE_STEPS),
     ("blobs", blobs::BLOBS),
     ("artifact", blobs::ARTIFACT),
+    ("find_report", report::FIND_REPORT),
+    ("report_run", report::REPORT_RUN),
     ("lineage_up", lineage::LINEAGE_UP),
     ("lineage_down", lineage::LINEAGE_DOWN),
     ("runs_by_id", lineage::RUNS_BY_ID),

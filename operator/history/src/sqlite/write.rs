@@ -65,7 +65,7 @@ async fn insert_all(connection: &mut SqliteConnection, rows: &Rows) -> Result<[u
 }
 
 /// The statement takes the rows as they serialise: their fields have the names of the columns.
-async fn insert<R: Serialize>(
+pub(super) async fn insert<R: Serialize>(
     connection: &mut SqliteConnection,
     statement: &'static str,
     rows: &[R],

@@ -99,6 +99,12 @@ suite! {
             numbers_of_any_size_are_read_back,
             json_of_any_shape_is_stored,
         }
+        reports {
+            a_reported_run_is_one_row_however_often_it_is_told,
+            first_reports_at_once_are_one_run,
+            reported_runs_and_those_of_the_operator_keep_apart,
+            workflow_runs_shows_reported_runs_under_their_own_ids,
+        }
         sweep {
             only_open_runs_of_the_cluster_that_rest_long_enough_are_listed,
             the_list_of_open_runs_has_no_end_of_page,

@@ -6,6 +6,7 @@ pub mod lineage;
 pub mod ordering;
 pub mod queries;
 pub mod refusal;
+pub mod reports;
 pub mod retention;
 pub mod schema;
 pub mod sweep;
