@@ -9,6 +9,7 @@ use serde_json::json;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -42,10 +43,27 @@ impl PartState {
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Mutex<Inner>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    since: Instant,
     ready: bool,
     parts: BTreeMap<&'static str, PartState>,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self { since: Instant::now(), ready: false, parts: BTreeMap::new() }
+    }
+}
+
+impl Inner {
+    fn word(&self) -> &'static str {
+        if self.ready { "ready" } else { "starting" }
+    }
+
+    fn parts(&self) -> BTreeMap<&'static str, &'static str> {
+        self.parts.iter().map(|(name, state)| (*name, state.as_str())).collect()
+    }
 }
 
 impl Health {
@@ -82,10 +100,27 @@ impl Health {
     #[must_use]
     pub fn readyz(&self) -> Response {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts: BTreeMap<&str, &str> = inner.parts.iter().map(|(name, state)| (*name, state.as_str())).collect();
-        let (status, word) =
-            if inner.ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting") };
-        (status, Json(json!({"status": word, "components": parts}))).into_response()
+        let status = if inner.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (status, Json(json!({"status": inner.word(), "components": inner.parts()}))).into_response()
+    }
+
+    /// The answer of `/health`: the process answers, and since when; `store` is the kind of the history store.
+    #[must_use]
+    pub fn health(&self, store: &str) -> Response {
+        let uptime = self.0.lock().unwrap_or_else(PoisonError::into_inner).since.elapsed().as_secs();
+        let version = env!("CARGO_PKG_VERSION");
+        Json(json!({"status": "ok", "version": version, "uptimeSeconds": uptime, "store": store})).into_response()
+    }
+
+    /// The answer of `/status`: the same with the state of the process and its parts.
+    #[must_use]
+    pub fn status(&self, store: &str) -> Response {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Json(json!({
+            "state": inner.word(), "version": env!("CARGO_PKG_VERSION"), "uptimeSeconds": inner.since.elapsed().as_secs(),
+            "store": store, "components": inner.parts(),
+        }))
+        .into_response()
     }
 
     /// The answer of `/healthz`: the process answers.

@@ -28,7 +28,7 @@ use utoipa_axum::router::OpenApiRouter;
         (name = "workflows", description = "What belongs to one Workflow."),
         (name = "audit", description = "Who did what by this API, or was not allowed to."),
         (name = "documentation", description = "This document, and a page to try it."),
-        (name = "health", description = "Open to everybody: the only ones.")
+        (name = "health", description = "How the process is. /healthz and /readyz are open to everybody: the only ones.")
     )
 )]
 struct Base;
@@ -86,8 +86,13 @@ fn requirement(scheme: &str) -> SecurityRequirement {
 
 /// A list below an object takes all parameters of the list of everything, but those that name the object.
 fn without_what_the_path_says(path: &str, operation: &mut Operation) {
-    let of_object = path.contains("{name}");
-    let said = |name: &str| path.contains(&format!("{{{name}}}")) || (of_object && name == "kind");
+    let short = path.starts_with("/workflows/{id}/");
+    let of_object = path.contains("{name}") || short;
+    let said = |name: &str| {
+        path.contains(&format!("{{{name}}}"))
+            || (of_object && name == "kind")
+            || (short && matches!(name, "namespace" | "name"))
+    };
     if let Some(parameters) = operation.parameters.as_mut() {
         parameters.retain(|p| match p {
             RefOr::T(p) => matches!(p.parameter_in, ParameterIn::Path) || !said(&p.name),

@@ -2,7 +2,7 @@
 
 use crate::{
     cursor::CursorKey,
-    gate::{Part, Scope},
+    gate::{Part, Reach, Scope},
     refused::Refused,
 };
 use hearth_crds::{duration::DurationText, time::Time};
@@ -14,12 +14,18 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Runs in a page when nobody says otherwise.
 const DEFAULT_PAGE: u32 = 50;
+/// The most runs that may be left out by the number of a page.
+const DEEPEST_PAGE: u32 = 2000;
 /// The most runs that a trend is over.
 const LONGEST_TREND: usize = 1000;
 /// The time that usage is over when nobody says otherwise.
 const WEEK_MS: i64 = 7 * 86_400_000;
 /// The longest time that usage may be over.
 const LONGEST_USAGE: Duration = Duration::from_secs(366 * 86_400);
+/// Edges of lineage each way, from what was asked for and in all, when nobody says otherwise.
+const DEFAULT_REACH: Reach = Reach { depth: 6, limit: 200 };
+/// And the most.
+const FURTHEST: Reach = Reach { depth: 20, limit: 1000 };
 /// The longest value of a filter.
 const LONGEST: usize = 1024;
 /// The phases of a run, in the store's words.
@@ -59,11 +65,11 @@ pub struct RunsQuery {
     /// Took at least this long, for example `10m`.
     pub min_duration: Option<String>,
     /// The most runs in the answer, from 1 to 500.
-    #[serde(skip_serializing)]
     pub limit: Option<u32>,
     /// `next` of the page before.
-    #[serde(skip_serializing)]
     pub cursor: Option<String>,
+    /// Number of the page, from 1, as far as the first 2,000 runs go; `next` goes on from any page.
+    pub page: Option<u32>,
 }
 
 /// Parameters of a list of parts of a run.
@@ -127,10 +133,8 @@ pub struct AuditQuery {
     /// Only what was allowed, or only what was not.
     pub allowed: Option<bool>,
     /// The most records in the answer, from 1 to 500.
-    #[serde(skip_serializing)]
     pub limit: Option<u32>,
     /// `next` of the page before.
-    #[serde(skip_serializing)]
     pub cursor: Option<String>,
 }
 
@@ -154,7 +158,8 @@ impl AuditQuery {
     /// What a cursor of this list is bound to: every parameter but the page itself.
     #[must_use]
     pub fn signature(&self) -> String {
-        format!("audit?{}", serde_json::to_string(self).unwrap_or_default())
+        let filters = Self { limit: None, cursor: None, ..self.clone() };
+        format!("audit?{}", serde_json::to_string(&filters).unwrap_or_default())
     }
 }
 
@@ -193,6 +198,41 @@ impl UsageQuery {
     }
 }
 
+/// How much of a lineage is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LineageQuery {
+    /// Namespace, with a digest only; without it the right in all namespaces is needed. A run has its own.
+    pub namespace: Option<String>,
+    /// The most edges from what is asked for, from 1 to 20; 6 when nobody says otherwise.
+    pub depth: Option<u32>,
+    /// The most edges each way, from 1 to 1000; 200 when nobody says otherwise.
+    pub limit: Option<u32>,
+}
+
+impl LineageQuery {
+    /// Where it looks.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        scope(self.namespace.as_deref())
+    }
+
+    /// How far and how much.
+    pub fn reach(&self) -> Result<Reach, Refused> {
+        short(&[&self.namespace])?;
+        let within = |of: &str, value: Option<u32>, default: u32, most: u32| {
+            let value = value.unwrap_or(default);
+            let fits = (1..=most).contains(&value);
+            fits.then_some(value).ok_or_else(|| bad(format!("{of} must be from 1 to {most}; it is {value}")))
+        };
+        Ok(Reach {
+            depth: within("depth", self.depth, DEFAULT_REACH.depth, FURTHEST.depth)?,
+            limit: within("limit", self.limit, DEFAULT_REACH.limit, FURTHEST.limit)?,
+        })
+    }
+}
+
 impl RunsQuery {
     /// Where the list looks.
     #[must_use]
@@ -226,10 +266,27 @@ impl RunsQuery {
         page(self.limit, self.cursor.as_deref(), keys, &self.signature())
     }
 
+    /// How many runs come before the page that is asked for by its number.
+    pub fn skipped(&self) -> Result<u32, Refused> {
+        let Some(page) = self.page else { return Ok(0) };
+        if self.cursor.is_some() {
+            return Err(bad("page and cursor name a page in two ways; send one of them".to_owned()));
+        }
+        let before = page.checked_sub(1).ok_or_else(|| bad("page must be at least 1".to_owned()))?;
+        let skipped = before.saturating_mul(self.limit.unwrap_or(DEFAULT_PAGE));
+        if skipped > DEEPEST_PAGE {
+            return Err(bad(format!(
+                "page: at most {DEEPEST_PAGE} runs are left out by number; follow `next` of an earlier page from there"
+            )));
+        }
+        Ok(skipped)
+    }
+
     /// What a cursor of this list is bound to: every parameter but the page itself.
     #[must_use]
     pub fn signature(&self) -> String {
-        format!("runs?{}", serde_json::to_string(self).unwrap_or_default())
+        let filters = Self { limit: None, cursor: None, page: None, ..self.clone() };
+        format!("runs?{}", serde_json::to_string(&filters).unwrap_or_default())
     }
 
     fn check_lengths(&self) -> Result<(), Refused> {
@@ -300,7 +357,7 @@ fn pairs(of: &str, text: Option<&str>) -> Result<BTreeMap<String, String>, Refus
     text.into_iter().flat_map(|t| t.split(',')).map(parse).collect()
 }
 
-fn time(of: &str, text: Option<&str>) -> Result<Option<Time>, Refused> {
+pub(crate) fn time(of: &str, text: Option<&str>) -> Result<Option<Time>, Refused> {
     let parse = |t: &str| {
         t.parse::<Timestamp>()
             .map(Time::new)
@@ -364,5 +421,16 @@ mod tests {
         assert_eq!(with("name=a&limit=5"), with("name=a&limit=6&cursor=x"));
         assert_ne!(with("name=a"), with("name=b"));
         assert_ne!(with("name=a"), with("namespace=a"));
+        assert_eq!(with("name=a"), with("name=a&page=2"));
+    }
+
+    #[test]
+    fn a_page_has_a_number_while_it_is_near() {
+        let skipped = |text: &str| query(text).unwrap().skipped().map_err(|e| e.kind());
+        assert_eq!((skipped(""), skipped("page=1"), skipped("limit=20&page=3")), (Ok(0), Ok(0), Ok(40)));
+        assert_eq!(skipped("limit=500&page=5"), Ok(2000));
+        for text in ["page=0", "page=2&cursor=x", "limit=500&page=6", "page=4294967295"] {
+            assert_eq!(skipped(text), Err(ProblemKind::BadRequest), "{text}");
+        }
     }
 }

@@ -3,8 +3,9 @@
 use crate::refused::Refused;
 use hearth_crds::artifacts::StoredArtifact;
 use hearth_history::{
-    AuditCursor, AuditEntry, AuditFilter, AuditLink, Class, Error, Event, EventKey, Log, Order, Page, Run, RunCursor,
-    RunFilter, RunSummary, Step, StepKey, Store, Usage, UsageFilter,
+    AuditCursor, AuditEntry, AuditFilter, AuditLink, Class, Error, Event, EventKey, Lineage, LineageEdge, LineageQuery,
+    Log, Order, Page, Report, Reported, Run, RunCursor, RunFilter, RunSummary, Step, StepKey, Store, Usage,
+    UsageFilter,
 };
 use hearth_wire::{self as wire, AuditAnchor, AuditRecord, ProblemKind};
 use std::fmt;
@@ -90,6 +91,22 @@ impl Source {
         }
     }
 
+    pub(crate) async fn lineage(&self, query: &LineageQuery) -> Result<Lineage, Error> {
+        match self {
+            Self::Store(s) => s.lineage(query).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.lineage(query),
+        }
+    }
+
+    pub(crate) async fn report(&self, report: &Report) -> Result<Reported, Error> {
+        match self {
+            Self::Store(s) => s.report(report).await,
+            #[cfg(test)]
+            Self::Fake(f) => f.report(report),
+        }
+    }
+
     pub(crate) async fn usage(&self, filter: &UsageFilter) -> Result<Vec<Usage>, Error> {
         match self {
             Self::Store(s) => s.usage(filter).await,
@@ -152,6 +169,17 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Postgres or SQLite.
+    pub(crate) fn back_end(&self) -> &'static str {
+        match self {
+            Self::Store(s) => s.name(),
+            #[cfg(test)]
+            Self::Fake(_) => "memory",
+        }
+    }
+}
+
 /// Which store it is, without credentials.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -204,6 +232,7 @@ pub fn summary(row: RunSummary) -> wire::RunSummary {
         finished_at: row.finished_at,
         duration_ms: row.duration_ms,
         minimal: row.minimal,
+        reported_id: row.reported_id,
     }
 }
 
@@ -290,5 +319,31 @@ pub fn usage(row: Usage) -> wire::UsageOf {
         cpu_seconds: row.cpu_seconds,
         memory_gib_seconds: row.memory_byte_seconds / f64::from(1 << 30),
         gpu_seconds: row.gpu_seconds,
+    }
+}
+
+/// Lineage in the words of the API.
+#[must_use]
+pub fn lineage(id: String, found: Lineage) -> wire::Lineage {
+    wire::Lineage {
+        id,
+        upstream: found.upstream.into_iter().map(edge).collect(),
+        downstream: found.downstream.into_iter().map(edge).collect(),
+        runs: found.runs.into_iter().map(summary).collect(),
+        truncated: found.truncated,
+    }
+}
+
+fn edge(row: LineageEdge) -> wire::LineageEdge {
+    wire::LineageEdge {
+        depth: row.depth,
+        relation: row.relation,
+        from: row.from,
+        to: row.to,
+        run: row.run_id.to_string(),
+        step: row.step,
+        attempt: row.attempt,
+        name: row.name,
+        own: row.own,
     }
 }

@@ -15,8 +15,9 @@ use hearth_artifacts::{
 use hearth_contract::digest::Digest;
 use hearth_crds::{artifacts::StoredArtifact, time::Time};
 use hearth_history::{
-    AuditCursor, AuditEntry, AuditFilter, AuditLink, Error, Event, EventKey, Log, Page, Run, RunCursor, RunFilter,
-    RunSummary, Step, StepKey, Usage, UsageFilter,
+    AuditCursor, AuditEntry, AuditFilter, AuditLink, Error, Event, EventKey, Lineage, LineageEdge, LineageQuery,
+    LineageRoot, Log, Page, Report, ReportEnd, Reported, Run, RunCursor, RunFilter, RunSummary, Step, StepKey, Usage,
+    UsageFilter,
 };
 use hearth_wire::{AuditAnchor, AuditRecord, NO_HASH};
 use http_body_util::BodyExt;
@@ -306,6 +307,81 @@ impl FakeStore {
         Ok(kept.map(of).collect())
     }
 
+    /// Every run read the artifact `x` of run 1, as far as the query lets them be seen.
+    pub fn lineage(&self, query: &LineageQuery) -> Result<Lineage, Error> {
+        self.read(format!("lineage of {:?} in {:?}, {:?}", query.root, query.namespace, query.namespace_uid))?;
+        let mut runs: Vec<RunSummary> = self.runs.lock().unwrap().iter().map(|r| r.summary.clone()).collect();
+        runs.retain(|r| {
+            query.namespace.as_ref().is_none_or(|n| *n == r.namespace)
+                && query.namespace_uid.as_ref().is_none_or(|u| *u == r.namespace_uid)
+        });
+        let read = |r: &RunSummary| LineageEdge {
+            depth: 1,
+            relation: "Read".to_owned(),
+            from: Digest::of(b"x").to_string(),
+            to: r.id.to_string(),
+            run_id: r.id,
+            step: "plot".to_owned(),
+            attempt: 1,
+            name: "model".to_owned(),
+            own: false,
+        };
+        let limit = usize::try_from(query.limit).unwrap();
+        let edges: Vec<LineageEdge> = runs.iter().map(read).take(limit).collect();
+        let truncated = runs.len() > limit;
+        Ok(match query.root {
+            LineageRoot::Run(_) => Lineage { upstream: edges, runs, truncated, ..Lineage::default() },
+            LineageRoot::Digest(_) => Lineage { downstream: edges, runs, truncated, ..Lineage::default() },
+        })
+    }
+
+    /// A row per report, by the rules of the store as far as the router shows them.
+    pub fn report(&self, report: &Report) -> Result<Reported, Error> {
+        self.read("report".to_owned())?;
+        self.deeds.lock().unwrap().push("report");
+        let mut runs = self.runs.lock().unwrap();
+        let known = runs.iter().position(|r| r.summary.reported_id.as_ref() == Some(&report.reported_id));
+        if let Some(known) = known.map(|i| &runs[i]) {
+            let row = &known.summary;
+            if known.digest == report.digest {
+                return Ok(Reported::Same(row.id));
+            }
+            if row.terminal {
+                return Ok(Reported::Ended(row.id, row.phase.clone()));
+            }
+            if report.started_at.is_some_and(|at| at != row.started_at) {
+                return Ok(Reported::OtherStart(row.id, row.started_at));
+            }
+        }
+        let number = i64::try_from(runs.len()).unwrap() + 100;
+        let mut row = run(number, &report.namespace, &report.namespace_uid);
+        row.summary.name.clone_from(&report.name);
+        row.summary.reported_id = Some(report.reported_id.clone());
+        row.summary.trigger = "Reported".to_owned();
+        row.summary.phase.clone_from(&report.phase);
+        row.summary.terminal = report.end.is_some();
+        row.summary.started_at = report.started_at.unwrap_or(report.at);
+        row.summary.finished_at = report.end.map(|end| match end {
+            ReportEnd::At(at) => at,
+            ReportEnd::After(took) => row.summary.started_at.after(took),
+        });
+        row.digest.clone_from(&report.digest);
+        (row.params, row.results) = (report.inputs.clone(), report.outputs.clone());
+        match known {
+            Some(known) => {
+                row.summary.id = runs[known].summary.id;
+                let id = row.summary.id;
+                runs[known] = row;
+                Ok(Reported::Changed(id))
+            }
+            None => {
+                let id = row.summary.id;
+                runs.push(row);
+                Ok(Reported::New(id))
+            }
+        }
+    }
+
     pub fn bury(&self, run: Uuid) -> Result<(), Error> {
         self.read(format!("bury {run}"))?;
         self.deeds.lock().unwrap().push("bury");
@@ -480,6 +556,7 @@ pub fn run(number: i64, namespace: &str, namespace_uid: &str) -> Run {
             finished_at: Some(started_at.after(Duration::from_secs(5))),
             duration_ms: Some(5000),
             minimal: false,
+            reported_id: None,
         },
         revision: "co2-1".to_owned(),
         digest: "1:ab".to_owned(),

@@ -58,6 +58,10 @@ pub enum Command {
     Logs(LogsArgs),
     /// Fetch a file that a step left, and compare it with its digest. A directory comes as a tar.
     Artifact(ArtifactArgs),
+    /// Show what a run, an artifact or an image came of, and what came of it: which data, which code, which run.
+    ///
+    /// An artifact and an image are named by their digest, as sha256:hex; `kubectl hearth lineage -o wide RUN` shows them.
+    Lineage(LineageArgs),
     /// Compare two runs: params, outputs, results, images and times.
     Compare(CompareArgs),
     /// Show how the last runs of a Workflow went: failures and durations, as a whole and day by day.
@@ -204,6 +208,26 @@ pub struct ArtifactArgs {
     /// Replace a file that is there.
     #[arg(long)]
     pub force: bool,
+}
+
+/// Of what.
+#[derive(Debug, ClapArgs)]
+pub struct LineageArgs {
+    /// Id of a run, the word `workflow` followed by a name for its newest run, or a digest.
+    #[arg(value_name = "RUN | workflow NAME | sha256:HEX", num_args = 1..=2, required = true)]
+    pub of: Vec<String>,
+    /// Of a digest in all namespaces.
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// How far to go, each way.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub depth: u32,
+    /// The most to show, each way.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
 }
 
 /// Which two runs.

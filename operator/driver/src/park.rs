@@ -60,7 +60,7 @@ async fn release<K: Kind>(shared: &Arc<Shared>, uid: &str, key: &Key, raw: &Valu
     let records = K::salvage(raw, &shared.world.env());
     let run = records.iter().find_map(|r| match r {
         Record::Run(run) => Some((run.id.clone(), run.seq)),
-        Record::Step(_) | Record::Event(_) => None,
+        Record::Step(_) | Record::Event(_) | Record::Lineage(_) => None,
     });
     if let Some((run_id, seq)) = run {
         let stored = shared

@@ -1,7 +1,7 @@
 //! Rows as the store takes them: text without NUL, JSON as text, ids parsed. The only way in.
 
 use hearth_crds::time::Time;
-use hearth_plan::record::{EventRow, Record, RunRow, StepRow};
+use hearth_plan::record::{EventRow, LineageRow, Record, RunRow, StepRow};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -78,12 +78,27 @@ pub(crate) struct CleanEvent {
     pub message: Option<String>,
 }
 
+/// That one thing came of another, ready to be written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct CleanLineage {
+    pub run_id: Uuid,
+    pub relation: &'static str,
+    pub from_id: String,
+    pub to_id: String,
+    pub step: String,
+    pub attempt: i32,
+    pub name: String,
+    /// Not stored: it changes nothing in what the row says.
+    pub seq: i64,
+}
+
 /// One row of any table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) enum Row {
     Run(Box<CleanRun>),
     Step(Box<CleanStep>),
     Event(CleanEvent),
+    Lineage(CleanLineage),
 }
 
 impl Row {
@@ -94,6 +109,7 @@ impl Row {
             Record::Run(r) => Self::Run(Box::new(clean_run(id, *r))),
             Record::Step(s) => Self::Step(Box::new(clean_step(id, *s))),
             Record::Event(e) => Self::Event(clean_event(id, e)),
+            Record::Lineage(l) => Self::Lineage(clean_lineage(id, l)),
         })
     }
 
@@ -106,6 +122,7 @@ impl Row {
             }
             Self::Step(s) => fixed + s.outputs.len() + length(s.log.as_ref()) + length(s.message.as_ref()),
             Self::Event(e) => fixed + length(e.message.as_ref()),
+            Self::Lineage(l) => fixed + l.from_id.len() + l.to_id.len() + l.name.len(),
         }
     }
 }
@@ -120,6 +137,7 @@ pub(crate) fn run_id(record: &Record) -> &str {
         Record::Run(r) => &r.id,
         Record::Step(s) => &s.run_id,
         Record::Event(e) => &e.run_id,
+        Record::Lineage(l) => &l.run_id,
     }
 }
 
@@ -192,6 +210,19 @@ fn clean_event(run_id: Uuid, e: EventRow) -> CleanEvent {
     }
 }
 
+fn clean_lineage(run_id: Uuid, l: LineageRow) -> CleanLineage {
+    CleanLineage {
+        run_id,
+        relation: l.relation.as_str(),
+        from_id: text(l.from),
+        to_id: text(l.to),
+        step: text(l.step),
+        attempt: l.attempt,
+        name: text(l.name),
+        seq: l.seq,
+    }
+}
+
 /// Text that the store can hold.
 pub(crate) fn text(text: String) -> String {
     if text.contains('\0') { text.replace('\0', REPLACEMENT) } else { text }
@@ -203,7 +234,7 @@ pub(crate) fn borrowed(text: &str) -> Cow<'_, str> {
 }
 
 /// JSON text that the store can hold: strings and keys without NUL.
-fn json(value: Value) -> String {
+pub(crate) fn json(value: Value) -> String {
     let value = if has_nul(&value) { without_nul(value) } else { value };
     value.to_string()
 }

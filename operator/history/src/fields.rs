@@ -1,6 +1,8 @@
 //! Rows as the store gives them, made into what is read back: once for both back ends.
 
+use crate::lineage::Found;
 use crate::model::{Event, Log, Run, RunSummary, Step, Unfinished};
+use crate::report::Known;
 use hearth_crds::time::Time;
 use hearth_plan::record::ObjectKey;
 use serde_json::Value;
@@ -75,6 +77,7 @@ pub(crate) fn summary(row: &impl Fields) -> Result<RunSummary, Error> {
         finished_at: row.time_opt("finished_at")?,
         duration_ms: row.long_opt("duration_ms")?,
         minimal: row.flag("minimal")?,
+        reported_id: row.text_opt("reported_id")?,
     })
 }
 
@@ -151,5 +154,30 @@ pub(crate) fn unfinished(row: &impl Fields) -> Result<Unfinished, Error> {
         },
         run_id: row.id("id")?,
         number: row.long("number")?,
+    })
+}
+
+pub(crate) fn lineage(row: &impl Fields) -> Result<Found, Error> {
+    Ok(Found {
+        run_id: row.id("run_id")?,
+        relation: row.text("relation")?,
+        from: row.text("from_id")?,
+        to: row.text("to_id")?,
+        step: row.text("step")?,
+        attempt: row.int("attempt")?,
+        name: row.text("name")?,
+        namespace_uid: row.text("namespace_uid")?,
+        own: row.flag("own")?,
+    })
+}
+
+pub(crate) fn known(row: &impl Fields) -> Result<Known, Error> {
+    Ok(Known {
+        id: row.id("id")?,
+        seq: row.long("seq")?,
+        phase: row.text("phase")?,
+        terminal: row.flag("terminal")?,
+        digest: row.text("digest")?,
+        started_at: row.time("started_at")?,
     })
 }

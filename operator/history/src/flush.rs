@@ -1,6 +1,6 @@
 //! What one transaction writes: the rows of many batches, reduced to one per key.
 
-use crate::clean::{CleanEvent, CleanRun, CleanStep, Row, run_id};
+use crate::clean::{CleanEvent, CleanLineage, CleanRun, CleanStep, Row, run_id};
 use crate::refusal::{Letter, of_record};
 use crate::retention::is_past;
 use hearth_plan::record::{Ack, RecordBatch};
@@ -13,11 +13,12 @@ pub(crate) struct Rows {
     pub runs: Vec<CleanRun>,
     pub steps: Vec<CleanStep>,
     pub events: Vec<CleanEvent>,
+    pub lineage: Vec<CleanLineage>,
 }
 
 impl Rows {
     pub fn len(&self) -> usize {
-        self.runs.len() + self.steps.len() + self.events.len()
+        self.runs.len() + self.steps.len() + self.events.len() + self.lineage.len()
     }
 
     /// Two halves; neither is empty when there are two rows or more.
@@ -27,6 +28,7 @@ impl Rows {
             runs: split(&mut self.runs, &mut keep),
             steps: split(&mut self.steps, &mut keep),
             events: split(&mut self.events, &mut keep),
+            lineage: split(&mut self.lineage, &mut keep),
         };
         (self, tail)
     }
@@ -35,7 +37,8 @@ impl Rows {
     pub fn into_rows(self) -> impl Iterator<Item = Row> {
         let runs = self.runs.into_iter().map(|r| Row::Run(Box::new(r)));
         let steps = self.steps.into_iter().map(|s| Row::Step(Box::new(s)));
-        runs.chain(steps).chain(self.events.into_iter().map(Row::Event))
+        let lineage = self.lineage.into_iter().map(Row::Lineage);
+        runs.chain(steps).chain(self.events.into_iter().map(Row::Event)).chain(lineage)
     }
 }
 
@@ -52,6 +55,8 @@ pub(crate) struct Flush {
     runs: BTreeMap<Uuid, CleanRun>,
     steps: BTreeMap<(Uuid, String, i32, i32), CleanStep>,
     events: BTreeMap<(Uuid, String, String), CleanEvent>,
+    /// By the row without its seq.
+    lineage: BTreeMap<CleanLineage, CleanLineage>,
     letters: Vec<Letter>,
     /// Run ids as given of those runs whose own row can't be written at all.
     unwritable: BTreeSet<String>,
@@ -116,6 +121,9 @@ impl Flush {
             Row::Event(e) => {
                 self.events.entry((e.run_id, e.subject.clone(), e.transition.clone())).or_insert(e);
             }
+            Row::Lineage(l) => {
+                self.lineage.entry(CleanLineage { seq: 0, ..l.clone() }).or_insert(l);
+            }
         }
     }
 
@@ -136,6 +144,7 @@ impl Flush {
             runs: self.runs.values().filter(|r| kept(r.id)).cloned().collect(),
             steps: self.steps.values().filter(|s| kept(s.run_id)).cloned().collect(),
             events: self.events.values().filter(|e| kept(e.run_id)).cloned().collect(),
+            lineage: self.lineage.values().filter(|l| kept(l.run_id)).cloned().collect(),
         }
     }
 
@@ -210,6 +219,7 @@ mod tests {
                     runs: vec![],
                     steps: (0..steps).map(step).collect(),
                     events: (0..events).map(event).collect(),
+                    lineage: vec![],
                 };
                 let all: Vec<Row> = rows.clone().into_rows().collect();
                 let (a, b) = rows.halves();

@@ -58,7 +58,7 @@ impl HistoryMetrics {
         r.register("queue_depth", "Batches that wait for the writer", m.queue.clone());
         r.register("up", "Whether the store took the last batch or probe", m.up.clone());
         r.register("flush_seconds", "Time from the start of a flush to its commit", m.flush_seconds.clone());
-        for table in [Table::Runs, Table::Steps, Table::Events] {
+        for table in [Table::Runs, Table::Steps, Table::Events, Table::Lineage] {
             // So that they are there, at zero, before the first of them is needed.
             m.rows.get_or_create(&TableLabel { table: table.as_str() }).inc_by(0);
             m.dead_letters.get_or_create(&TableLabel { table: table.as_str() }).inc_by(0);
@@ -70,9 +70,12 @@ impl HistoryMetrics {
     }
 
     pub(crate) fn flushed(&self, written: &Written, acks: usize, took: Duration) {
-        for (table, count) in
-            [(Table::Runs, written.runs), (Table::Steps, written.steps), (Table::Events, written.events)]
-        {
+        for (table, count) in [
+            (Table::Runs, written.runs),
+            (Table::Steps, written.steps),
+            (Table::Events, written.events),
+            (Table::Lineage, written.lineage),
+        ] {
             self.rows.get_or_create(&TableLabel { table: table.as_str() }).inc_by(count);
         }
         for letter in &written.letters {

@@ -69,6 +69,9 @@ pub struct RunSummary {
     pub duration_ms: Option<i64>,
     /// The store refused the full row; spec, params, results and labels are empty.
     pub minimal: bool,
+    /// The id that an outside system gave the run that it reported; None for a run of the operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reported_id: Option<String>,
 }
 
 impl RunSummary {

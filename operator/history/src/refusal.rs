@@ -33,6 +33,7 @@ pub(crate) enum Table {
     Runs,
     Steps,
     Events,
+    Lineage,
 }
 
 impl Table {
@@ -41,6 +42,7 @@ impl Table {
             Self::Runs => "runs",
             Self::Steps => "steps",
             Self::Events => "events",
+            Self::Lineage => "lineage",
         }
     }
 }
@@ -66,6 +68,7 @@ pub(crate) fn of_record(record: &Record) -> Letter {
         Record::Run(r) => (Table::Runs, r.seq),
         Record::Step(s) => (Table::Steps, s.seq),
         Record::Event(e) => (Table::Events, e.seq),
+        Record::Lineage(l) => (Table::Lineage, l.seq),
     };
     let id = run_id(record);
     Letter {
@@ -82,6 +85,7 @@ fn of_row(row: &Row, error: &Error) -> Letter {
         Row::Run(r) => (Table::Runs, r.id, r.seq),
         Row::Step(s) => (Table::Steps, s.run_id, s.seq),
         Row::Event(e) => (Table::Events, e.run_id, e.seq),
+        Row::Lineage(l) => (Table::Lineage, l.run_id, l.seq),
     };
     Letter { table, run_id: id.to_string(), seq, error: text(error.to_string()), content: content(row) }
 }
@@ -103,6 +107,7 @@ pub(crate) struct Written {
     pub runs: u64,
     pub steps: u64,
     pub events: u64,
+    pub lineage: u64,
     /// Rows that were refused.
     pub letters: Vec<Letter>,
     /// Runs whose row is there in minimal form only.
@@ -164,11 +169,12 @@ pub(crate) async fn deliver(store: &Store, letter: &Letter) -> Result<(), Error>
 }
 
 impl Written {
-    fn count(&mut self, counts: [u64; 3]) {
-        let [runs, steps, events] = counts;
+    fn count(&mut self, counts: [u64; 4]) {
+        let [runs, steps, events, lineage] = counts;
         self.runs += runs;
         self.steps += steps;
         self.events += events;
+        self.lineage += lineage;
     }
 }
 

@@ -82,13 +82,14 @@ impl Store {
 /// The tables whose rows go by the id of their run, a run's own row last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Aged {
+    Lineage,
     Events,
     Steps,
     Runs,
 }
 
 impl Aged {
-    const ALL: [Self; 3] = [Self::Events, Self::Steps, Self::Runs];
+    const ALL: [Self; 4] = [Self::Lineage, Self::Events, Self::Steps, Self::Runs];
 }
 
 /// Runs whose rows go in one transaction, so that the writer waits a moment only.

@@ -8,6 +8,7 @@ use crate::{
     model::{BlobName, Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished},
     postgres::Postgres,
     refusal::Letter,
+    report::{Report, Reported},
     retention::{Aged, Retention},
     sqlite::Sqlite,
     usage::{Usage, UsageFilter},
@@ -280,8 +281,8 @@ impl Store {
         }
     }
 
-    /// Writes all rows in one transaction; answers how many changed, as runs, steps and events.
-    pub(crate) async fn insert(&self, rows: &Rows) -> Result<[u64; 3], Error> {
+    /// Writes all rows in one transaction; answers how many changed, as runs, steps, events and lineage.
+    pub(crate) async fn insert(&self, rows: &Rows) -> Result<[u64; 4], Error> {
         match self {
             Self::Postgres(p) => p.insert(rows).await,
             Self::Sqlite(s) => s.insert(rows).await,
@@ -309,6 +310,14 @@ impl Store {
         match self {
             Self::Postgres(p) => p.blobs().await,
             Self::Sqlite(s) => s.blobs().await,
+        }
+    }
+
+    /// Writes a run that an outside system made, or what became of it since. It is durable when this answers.
+    pub async fn report(&self, report: &Report) -> Result<Reported, Error> {
+        match self {
+            Self::Postgres(p) => p.report(report).await,
+            Self::Sqlite(s) => s.report(report).await,
         }
     }
 

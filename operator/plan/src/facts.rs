@@ -41,7 +41,7 @@ impl Facts {
 }
 
 /// Another object of the kind, as it is read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Peer {
     /// UID.
     pub uid: String,

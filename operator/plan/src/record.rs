@@ -27,6 +27,8 @@ pub enum Record {
     Step(Box<StepRow>),
     /// A transition.
     Event(EventRow),
+    /// What came of what.
+    Lineage(LineageRow),
 }
 
 /// The rows of one accepted status, in one piece: they are stored together.
@@ -171,4 +173,57 @@ pub struct EventRow {
     pub reason: Option<String>,
     /// Message for people.
     pub message: Option<String>,
+}
+
+/// That one thing came of another; the whole row is its key, so that deriving it again changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LineageRow {
+    /// The run whose status says so.
+    pub run_id: String,
+    /// `status.run.seq` of that status.
+    pub seq: i64,
+    /// How they belong together.
+    pub relation: Relation,
+    /// What was there before: the id of a run, `sha256:hex` of data or of an image, or `workflow/NAME`.
+    pub from: String,
+    /// What came of it: the id of a run, or `sha256:hex` of data.
+    pub to: String,
+    /// The step that did it; empty when it was the run as a whole.
+    pub step: String,
+    /// Number of its attempt; 0 when it was the run as a whole.
+    pub attempt: i32,
+    /// What the step calls the data, or the image as written.
+    pub name: String,
+}
+
+/// How two things belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Relation {
+    /// The run `to` read the artifact `from`.
+    Read,
+    /// The run `from` wrote the artifact `to`.
+    Wrote,
+    /// The run `to` ran the image `from`.
+    RanImage,
+    /// The run `to` ran the template `from`.
+    RanTemplate,
+    /// The run `to` took over steps of the run `from`.
+    RerunOf,
+    /// A step of the run `from` asked for the run `to`.
+    Called,
+}
+
+impl Relation {
+    /// The word itself.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "Read",
+            Self::Wrote => "Wrote",
+            Self::RanImage => "RanImage",
+            Self::RanTemplate => "RanTemplate",
+            Self::RerunOf => "RerunOf",
+            Self::Called => "Called",
+        }
+    }
 }

@@ -10,5 +10,6 @@
 
 mod common;
 mod examples;
+mod lineage;
 mod pods;
 mod records;

@@ -46,7 +46,7 @@ fn drifts(first: &str, second: &str) -> Vec<String> {
         .into_iter()
         .filter_map(|r| match r {
             Record::Event(e) if e.transition == "ImageDrift" => Some(format!("{}: {}", e.subject, e.message.unwrap())),
-            Record::Event(_) | Record::Run(_) | Record::Step(_) => None,
+            Record::Event(_) | Record::Run(_) | Record::Step(_) | Record::Lineage(_) => None,
         })
         .collect()
 }

@@ -241,7 +241,7 @@ impl<K: Kind> Driver<K> {
         let records = K::salvage(raw, env);
         let run = records.iter().find_map(|r| match r {
             Record::Run(run) => Some((run.id.clone(), run.seq)),
-            Record::Step(_) | Record::Event(_) => None,
+            Record::Step(_) | Record::Event(_) | Record::Lineage(_) => None,
         });
         if let Some((run_id, seq)) = run
             && !self.memory.own(&uid).acks.contains_key(&run_id)

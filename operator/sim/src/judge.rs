@@ -270,6 +270,7 @@ impl<K: Kind> Judge<K> {
                 }
                 Record::Step(row) => (&row.run_id, row.seq),
                 Record::Event(row) => (&row.run_id, row.seq),
+                Record::Lineage(row) => (&row.run_id, row.seq),
             };
             if *run_id != batch.run_id || seq > batch.seq {
                 self.fault(

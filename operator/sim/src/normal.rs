@@ -2,9 +2,12 @@
 
 use crate::world::World;
 use hearth_crds::workflow::{FailureClass, RunPhase, StepStatus, Workflow, WorkflowStatus};
-use hearth_plan::{Kind, record::StepRow};
+use hearth_plan::{
+    Kind,
+    record::{LineageRow, Relation, StepRow},
+};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Attempts that ran, by step, in order: void ones have no place here.
 type Ordinals = BTreeMap<(String, i32, i32), usize>;
@@ -33,6 +36,7 @@ pub fn normal<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>)
                 "ended": run.finished_at.is_some(),
                 "steps": step_rows(&steps, &ordinals),
                 "events": events(world, &run.id, &ordinals),
+                "lineage": lineage(world, &run.id),
             })
         })
         .collect();
@@ -142,6 +146,20 @@ fn events<K: Kind>(world: &World<K>, run_id: &str, ordinals: &Ordinals) -> Vec<V
     }
     list.sort();
     list.into_iter().map(|(subject, transition, reason)| json!([subject, transition, reason])).collect()
+}
+
+/// What came of what, whichever attempt saw it.
+fn lineage<K: Kind>(world: &World<K>, run_id: &str) -> BTreeSet<String> {
+    // Whether the image of a program that is stopped was seen is chance, like its last word.
+    let stopped = |l: &&LineageRow| {
+        let of = |s: &&StepRow| s.run_id == l.run_id && s.step == l.step && s.attempt == l.attempt;
+        let row = world.store.steps.values().find(of);
+        row.is_some_and(|s| s.class.as_deref() == Some(FailureClass::Stopped.as_str()))
+    };
+    let rows = world.store.lineage.iter().filter(|l| l.run_id == run_id);
+    let rows = rows.filter(|l| l.relation != Relation::RanImage || !stopped(l));
+    let end = |id: &str| if world.store.runs.contains_key(id) { "run".to_owned() } else { id.to_owned() };
+    rows.map(|l| format!("{} {} {} {} {}", l.relation.as_str(), end(&l.from), end(&l.to), l.step, l.name)).collect()
 }
 
 fn live_pods<K: Kind>(world: &World<K>) -> Vec<String> {

@@ -2,9 +2,9 @@
 
 use hearth_plan::{
     Record,
-    record::{EventRow, RecordBatch, RunRow, StepRow},
+    record::{EventRow, LineageRow, RecordBatch, RunRow, StepRow},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Key of a step's row: run, step, item, attempt.
 pub type StepKey = (String, String, i32, i32);
@@ -20,6 +20,8 @@ pub struct Store {
     pub steps: BTreeMap<StepKey, StepRow>,
     /// Transitions by run, subject and transition.
     pub events: BTreeMap<(String, String, String), EventRow>,
+    /// What came of what, each once.
+    pub lineage: BTreeSet<LineageRow>,
     /// Batches that were taken, with their run id and seq.
     pub taken: Vec<(String, i64, bool)>,
     /// Names of objects whose run rows are refused, for the test of poison rows.
@@ -58,6 +60,9 @@ impl Store {
                     self.events
                         .entry((row.run_id.clone(), row.subject.clone(), row.transition.clone()))
                         .or_insert_with(|| row.clone());
+                }
+                Record::Lineage(row) => {
+                    self.lineage.insert(LineageRow { seq: 0, ..row.clone() });
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Crash prefix, stale reads, changes of leader: the guarantees of protocol.md under every disturbance.
 
 use crate::common::{Workflows, create, factor, failing, happy_diamond, phase, rough_diamond, tale};
+use hearth_plan::record::Relation;
 use hearth_sim::{
     act::Act,
     clock::secs,
@@ -59,6 +60,9 @@ fn what_a_step_calls_runs_once_per_attempt() {
         let tale = tale(name, begin, 4 * HOUR);
         let quiet = check(tale.undisturbed());
         assert_eq!((quiet.store.runs.len(), phase(&quiet, "demo").as_deref()), (runs, Some(end)));
+        let called =
+            quiet.store.lineage.iter().filter(|l| l.relation == Relation::Called && l.step.starts_with("call-"));
+        assert_eq!(called.count(), runs - 1, "each knows who asked for it");
         let left: Vec<_> =
             quiet.server.crs().keys().filter(|k| k.1 != "demo" && k.1.len() > "run-good".len()).collect();
         assert!(left.is_empty(), "run objects go when their time is over: {left:?}");

@@ -7,9 +7,12 @@
 //! rights in the new one say nothing about the rows of the old one: those need the right in all namespaces.
 
 mod audit;
+mod lineage;
+mod report;
 mod request;
 mod trigger;
 
+pub use lineage::Reach;
 pub use request::Ask;
 pub use trigger::Trigger;
 
@@ -75,6 +78,12 @@ impl Gate {
     #[must_use]
     pub fn new(source: Source, cluster: Cluster) -> Self {
         Self { source, authorizer: Authorizer::new(cluster.clone()), cluster }
+    }
+
+    /// Which store there is.
+    #[must_use]
+    pub fn back_end(&self) -> &'static str {
+        self.source.back_end()
     }
 
     /// Runs that `filter` leaves. The filter's own namespaces are replaced by those that `who` may list.
@@ -165,7 +174,8 @@ impl Gate {
     pub async fn delete_run(&self, who: &Identity, id: Uuid) -> Result<(), Refused> {
         let (run, right) = self.run_for(who, id, "delete").await?;
         let row = &run.summary;
-        if !row.terminal {
+        // What an outside system runs cannot be stopped here, and it may never say that it ended.
+        if !row.terminal && row.reported_id.is_none() {
             return Err(Refused::new(
                 ProblemKind::Conflict,
                 format!(

@@ -1,6 +1,6 @@
 //! What is asked of a Workflow: requests in its status, which the operator acts on and answers. The spec stays as it is.
 
-use super::extract::{Body, InPath};
+use super::extract::{Body, InPath, is_workflow};
 use crate::{gate::Ask, identity::Identity, refused::Refused, router::Api};
 use axum::{
     Json,
@@ -38,7 +38,7 @@ impl FromRequestParts<Api> for Asking {
         let who = Identity::from_request_parts(parts, api).await?;
         let InPath((namespace, name)) = InPath::<(String, String)>::from_request_parts(parts, api).await?;
         // They become parts of a path again.
-        if !is_dns_label(&namespace) || !name.split('.').all(is_dns_label) {
+        if !is_workflow(&namespace, &name) {
             return Err(bad("the names in the path are not those of a namespace and a Workflow"));
         }
         let id = match parts.headers.get(KEY) {

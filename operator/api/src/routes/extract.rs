@@ -11,6 +11,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::request::Parts,
 };
+use hearth_crds::name::is_dns_label;
 use hearth_history::Run;
 use hearth_wire::ProblemKind;
 use serde::de::DeserializeOwned;
@@ -80,6 +81,24 @@ impl FromRequestParts<Api> for RunOf {
 /// The id of a run in a path. What is none names no run.
 pub fn run_id(text: &str) -> Result<Uuid, Refused> {
     Uuid::try_parse(text).map_err(|_| Refused::no_run(text))
+}
+
+/// The namespace and the name of a Workflow in a short path. A namespace has no dot, so the first one ends it; the slash is
+/// that of `wpk_id` in the view `workflow_runs`.
+pub fn workflow_id(text: &str) -> Result<(String, String), Refused> {
+    let parts = text.split_once(['.', '/']).filter(|(namespace, name)| is_workflow(namespace, name));
+    let (namespace, name) = parts.ok_or_else(|| {
+        Refused::new(
+            ProblemKind::NotFound,
+            format!("{text:?} names no Workflow: it is NAMESPACE.NAME, for example climate.co2"),
+        )
+    })?;
+    Ok((namespace.to_owned(), name.to_owned()))
+}
+
+/// Whether these can be the names of a namespace and of a Workflow in it.
+pub fn is_workflow(namespace: &str, name: &str) -> bool {
+    is_dns_label(namespace) && name.split('.').all(is_dns_label)
 }
 
 /// Authentication has put it there; without it there is no way into a handler.

@@ -7,6 +7,9 @@ mod audit;
 mod docs;
 mod extract;
 mod figures;
+mod health;
+mod lineage;
+mod notify;
 mod runs;
 mod stream;
 mod trigger;
@@ -51,6 +54,8 @@ pub enum Endpoint {
     Suspend,
     /// Its end.
     Resume,
+    /// What came of what.
+    Lineage,
     /// What runs asked for.
     Usage,
     /// The audit trail, newest first.
@@ -59,6 +64,18 @@ pub enum Endpoint {
     AuditChain,
     /// What vouches for records that went by age.
     AuditAnchors,
+    /// A run that was made elsewhere.
+    Notify,
+    /// Runs of one Workflow, by the short path.
+    WorkflowRunsShort,
+    /// A run that was made elsewhere, by the short path.
+    NotifyShort,
+    /// Whether the process answers, by the short path.
+    Health,
+    /// Whether it serves, by the short path.
+    HealthReady,
+    /// How it is.
+    Status,
     /// The OpenAPI document.
     Document,
     /// The page to try it.
@@ -69,7 +86,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 30] = [
         Self::Runs,
         Self::Run,
         Self::DeleteRun,
@@ -86,10 +103,17 @@ impl Endpoint {
         Self::Rerun,
         Self::Suspend,
         Self::Resume,
+        Self::Lineage,
         Self::Usage,
         Self::Audit,
         Self::AuditChain,
         Self::AuditAnchors,
+        Self::Notify,
+        Self::WorkflowRunsShort,
+        Self::NotifyShort,
+        Self::Health,
+        Self::HealthReady,
+        Self::Status,
         Self::Document,
         Self::Docs,
         Self::DocsFile,
@@ -114,10 +138,17 @@ impl Endpoint {
             Self::Rerun => "/api/v1/workflows/{namespace}/{name}/rerun",
             Self::Suspend => "/api/v1/workflows/{namespace}/{name}/suspend",
             Self::Resume => "/api/v1/workflows/{namespace}/{name}/resume",
+            Self::Lineage => "/api/v1/lineage/{id}",
             Self::Usage => "/api/v1/usage",
             Self::Audit => "/api/v1/audit",
             Self::AuditChain => "/api/v1/audit/chain",
             Self::AuditAnchors => "/api/v1/audit/anchors",
+            Self::Notify => "/api/v1/workflows/{namespace}/{name}/runs/notify",
+            Self::WorkflowRunsShort => "/workflows/{id}/runs",
+            Self::NotifyShort => "/workflows/{id}/runs/notify",
+            Self::Health => "/health",
+            Self::HealthReady => "/health/ready",
+            Self::Status => "/status",
             Self::Document => "/openapi.json",
             Self::Docs => "/docs",
             Self::DocsFile => "/docs/{file}",
@@ -129,7 +160,14 @@ impl Endpoint {
     pub fn method(self) -> Method {
         match self {
             Self::DeleteRun => Method::DELETE,
-            Self::Cancel | Self::Approve | Self::Trigger | Self::Rerun | Self::Suspend | Self::Resume => Method::POST,
+            Self::Cancel
+            | Self::Approve
+            | Self::Trigger
+            | Self::Rerun
+            | Self::Suspend
+            | Self::Resume
+            | Self::Notify
+            | Self::NotifyShort => Method::POST,
             Self::Runs
             | Self::Run
             | Self::Steps
@@ -139,10 +177,15 @@ impl Endpoint {
             | Self::Artifact
             | Self::WorkflowRuns
             | Self::WorkflowTrend
+            | Self::Lineage
             | Self::Usage
             | Self::Audit
             | Self::AuditChain
             | Self::AuditAnchors
+            | Self::WorkflowRunsShort
+            | Self::Health
+            | Self::HealthReady
+            | Self::Status
             | Self::Document
             | Self::Docs
             | Self::DocsFile => Method::GET,
@@ -168,21 +211,28 @@ impl Endpoint {
             Self::Rerun => routes!(ask::rerun),
             Self::Suspend => routes!(ask::suspend),
             Self::Resume => routes!(ask::resume),
+            Self::Lineage => routes!(lineage::lineage),
             Self::Usage => routes!(figures::usage),
             Self::Audit => routes!(audit::audit),
             Self::AuditChain => routes!(audit::chain),
             Self::AuditAnchors => routes!(audit::anchors),
+            Self::Notify => routes!(notify::notify),
+            Self::WorkflowRunsShort => routes!(runs::workflow_runs_short),
+            Self::NotifyShort => routes!(notify::notify_short),
+            Self::Health => routes!(health::health),
+            Self::HealthReady => routes!(health::ready),
+            Self::Status => routes!(health::status),
             Self::Document => routes!(docs::document),
             Self::Docs => routes!(docs::docs),
             Self::DocsFile => routes!(docs::docs_file),
         }
     }
 
-    /// Whether it tells nothing of the cluster: whoever the cluster knows may see it.
+    /// Whether it tells nothing of anybody's objects: whoever the cluster knows may see it.
     #[must_use]
     pub fn is_for_everybody_known(self) -> bool {
         match self {
-            Self::Document | Self::Docs | Self::DocsFile => true,
+            Self::Document | Self::Docs | Self::DocsFile | Self::Health | Self::HealthReady | Self::Status => true,
             Self::Runs
             | Self::Run
             | Self::DeleteRun
@@ -193,6 +243,7 @@ impl Endpoint {
             | Self::Artifact
             | Self::WorkflowRuns
             | Self::WorkflowTrend
+            | Self::Lineage
             | Self::Usage
             | Self::Audit
             | Self::AuditChain
@@ -202,7 +253,10 @@ impl Endpoint {
             | Self::Trigger
             | Self::Rerun
             | Self::Suspend
-            | Self::Resume => false,
+            | Self::Resume
+            | Self::Notify
+            | Self::WorkflowRunsShort
+            | Self::NotifyShort => false,
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::{
     answer::{fresh, tagged},
-    extract::{InPath, Params, RunOf, run_id},
+    extract::{InPath, Params, RunOf, run_id, workflow_id},
 };
 use crate::{
-    gate::Authorized,
+    gate::{Authorized, Part},
     identity::Identity,
     query::{LogQuery, PartQuery, RunsQuery},
     refused::Refused,
@@ -18,7 +18,7 @@ use axum::{
     response::Response,
 };
 use hearth_history::Run;
-use hearth_wire::{self as wire, Page, ProblemKind};
+use hearth_wire::{self as wire, MAX_PAGE, Page, ProblemKind};
 
 /// List runs
 ///
@@ -70,8 +70,43 @@ pub async fn workflow_runs(
     list_runs(&api, &who, &query).await
 }
 
+/// List runs of one Workflow by its short path
+///
+/// The same as /api/v1/workflows/{namespace}/{name}/runs.
+#[utoipa::path(
+    get,
+    path = "/workflows/{id}/runs",
+    operation_id = "listRunsByShortPath",
+    tag = "workflows",
+    params(
+        ("id" = String, Path, description = "The Workflow as NAMESPACE.NAME, or as NAMESPACE/NAME with %2F for the slash."),
+        RunsQuery,
+    ),
+    responses((status = 200, description = "A page of runs, newest first.", body = Page<wire::RunSummary>))
+)]
+pub async fn workflow_runs_short(
+    state: State<Api>,
+    who: Identity,
+    InPath(id): InPath<String>,
+    query: Params<RunsQuery>,
+) -> Result<Response, Refused> {
+    let (namespace, name) = workflow_id(&id)?;
+    workflow_runs(state, who, InPath((namespace, name)), query).await
+}
+
+/// A page that is asked for by its number is found from one cursor to the next: no row is counted, and none is sent.
 async fn list_runs(api: &Api, who: &Identity, query: &RunsQuery) -> Result<Response, Refused> {
-    let (filter, part) = (query.filter()?, query.part(api.cursors())?);
+    let (filter, mut part) = (query.filter()?, query.part(api.cursors())?);
+    let mut skipped = query.skipped()?;
+    while skipped > 0 {
+        let before = Part { limit: skipped.min(MAX_PAGE), ..part.clone() };
+        skipped -= before.limit;
+        let page = api.gate().list_runs(who, &query.scope(), filter.clone(), before).await?.into_inner();
+        if page.next.is_none() {
+            return Ok(fresh(&Page::<wire::RunSummary> { items: Vec::new(), next: None }));
+        }
+        part.after = page.next;
+    }
     let page = api.gate().list_runs(who, &query.scope(), filter, part).await?.into_inner();
     let next = page.next.map(|at| api.cursors().sign(&at, &query.signature()));
     Ok(fresh(&Page { items: page.items.into_iter().map(source::summary).collect(), next }))

@@ -2,6 +2,8 @@
 
 mod audit;
 mod figures;
+mod lineage;
+mod notify;
 mod requests;
 mod stream;
 mod trigger;
@@ -45,6 +47,7 @@ fn store() -> FakeStore {
 fn filled(endpoint: Endpoint) -> String {
     let path = endpoint
         .path()
+        .replace("/workflows/{id}/", "/workflows/climate.co2/")
         .replace("{id}", "00000000-0000-0000-0000-000000000001")
         .replace("{step}", "fit")
         .replace("{artifact}", "model")
@@ -72,6 +75,13 @@ fn filled(endpoint: Endpoint) -> String {
         | Endpoint::Artifact
         | Endpoint::WorkflowRuns
         | Endpoint::WorkflowTrend
+        | Endpoint::Lineage
+        | Endpoint::Notify
+        | Endpoint::WorkflowRunsShort
+        | Endpoint::NotifyShort
+        | Endpoint::Health
+        | Endpoint::HealthReady
+        | Endpoint::Status
         | Endpoint::Document
         | Endpoint::Docs => path,
     }
@@ -83,6 +93,9 @@ fn fine(endpoint: Endpoint) -> StatusCode {
         Endpoint::Docs => StatusCode::PERMANENT_REDIRECT,
         Endpoint::DeleteRun => StatusCode::NO_CONTENT,
         Endpoint::Trigger => StatusCode::CREATED,
+        Endpoint::Notify | Endpoint::NotifyShort => StatusCode::CREATED,
+        // Nothing has said yet that it serves.
+        Endpoint::HealthReady => StatusCode::SERVICE_UNAVAILABLE,
         Endpoint::Cancel | Endpoint::Approve | Endpoint::Rerun | Endpoint::Suspend | Endpoint::Resume => {
             StatusCode::ACCEPTED
         }
@@ -101,7 +114,11 @@ async fn send(app: &Router, path: &str, token: Option<&str>) -> Response {
 
 /// What the endpoint is for.
 async fn call(app: &Router, endpoint: Endpoint, token: Option<&str>) -> Response {
-    let body = if endpoint == Endpoint::Approve { r#"{"step": "gate"}"# } else { "" };
+    let body = match endpoint {
+        Endpoint::Approve => r#"{"step": "gate"}"#,
+        Endpoint::Notify | Endpoint::NotifyShort => r#"{"runId": "r-1", "status": "completed", "durationMs": 5}"#,
+        _ => "",
+    };
     ask_with(app, endpoint.method(), &filled(endpoint), token, &[], body).await
 }
 

@@ -4,11 +4,15 @@
 
 mod audit;
 mod figures;
+mod lineage;
+mod report;
 mod request;
 mod trigger;
 
 pub use audit::{AuditAnchor, AuditRecord, NO_HASH, Verdict, Verifier};
 pub use figures::{Durations, Trend, TrendDay, Usage, UsageOf};
+pub use lineage::{Lineage, LineageEdge};
+pub use report::{NodeLog, Notified, NotifyBody};
 pub use request::{ApproveBody, Asked, CancelBody, RerunBody};
 pub use trigger::{TriggerBody, Triggered};
 
@@ -96,6 +100,9 @@ pub struct RunSummary {
     pub duration_ms: Option<i64>,
     /// The store refused the full row; spec, params, results and labels are empty.
     pub minimal: bool,
+    /// The id that an outside system gave the run that it reported; absent for a run of the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_id: Option<String>,
 }
 
 /// A whole run.

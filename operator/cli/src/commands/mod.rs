@@ -6,6 +6,7 @@ mod compare;
 mod completion;
 mod delete;
 mod describe;
+mod lineage;
 mod logs;
 mod runs;
 mod tree;
@@ -57,6 +58,7 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
             describe::describe(&mut connect(&args.target).await?, &describe).await?;
         }
         Command::Tree(tree) => tree::tree(&mut connect(&args.target).await?, &tree).await?,
+        Command::Lineage(wanted) => lineage::lineage(&mut connect(&args.target).await?, &wanted).await?,
         Command::Artifact(wanted) => artifact::artifact(&mut connect(&args.target).await?, &wanted).await?,
         Command::Logs(logs) => logs::logs(&mut connect(&args.target).await?, &logs).await?,
         Command::Compare(compare) => compare::compare(&mut connect(&args.target).await?, &compare).await?,

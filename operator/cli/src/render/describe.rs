@@ -72,7 +72,8 @@ fn head(run: &Run, width: Option<usize>, now: Timestamp) -> String {
     lines.extend(row.finished_at.map(|t| ("Finished", format!("{t} ({} ago)", since(t, now)))));
     lines.push(("Duration", between(row.started_at, end)));
     lines.extend((!row.owner.is_empty()).then(|| ("Owner", row.owner.clone())));
-    lines.push(("Revision", run.revision.clone()));
+    lines.extend(row.reported_id.as_ref().map(|id| ("Reported", format!("by an outside system, as {id}"))));
+    lines.extend((!run.revision.is_empty()).then(|| ("Revision", run.revision.clone())));
     lines.extend(
         (!run.labels.is_empty())
             .then(|| ("Labels", run.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", "))),

@@ -5,6 +5,7 @@ mod audit;
 mod compare;
 mod describe;
 mod figures;
+mod lineage;
 mod style;
 mod table;
 mod tree;
@@ -20,6 +21,7 @@ pub use audit::{audit, verdict};
 pub use compare::{Compared, compare};
 pub use describe::{Described, culprit, describe};
 pub use figures::{trend, usage};
+pub use lineage::{lineage, names as lineage_names};
 pub use tree::{changes, graph, picture};
 
 /// Runs as kubectl lists things.
@@ -147,6 +149,7 @@ mod tests {
             finished_at: finished.map(time),
             duration_ms: None,
             minimal: false,
+            reported_id: None,
         }
     }
 

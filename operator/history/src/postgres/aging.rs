@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 pub(super) const MAKE_PARTITIONS: &str = include_str!("sql/make_partitions.sql");
 pub(super) const DROP_PARTITIONS: &str = include_str!("sql/drop_partitions.sql");
+pub(super) const PRUNE_LINEAGE: &str = include_str!("sql/prune_lineage.sql");
 pub(super) const PRUNE_EVENTS: &str = include_str!("sql/prune_events.sql");
 pub(super) const PRUNE_STEPS: &str = include_str!("sql/prune_steps.sql");
 pub(super) const PRUNE_RUNS: &str = include_str!("sql/prune_runs.sql");
@@ -49,6 +50,7 @@ impl Postgres {
     /// What a partition holds that is not too old as a whole: the first one, and the default one.
     pub(crate) async fn prune(&self, table: Aged, cutoff: Uuid) -> Result<u64, Error> {
         let statement = match table {
+            Aged::Lineage => PRUNE_LINEAGE,
             Aged::Events => PRUNE_EVENTS,
             Aged::Steps => PRUNE_STEPS,
             Aged::Runs => PRUNE_RUNS,

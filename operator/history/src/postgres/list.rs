@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 type Query = QueryBuilder<sqlx::Postgres>;
 
 const COLUMNS: &str = "SELECT r.id, r.cluster, r.kind, r.namespace, r.namespace_uid, r.name, r.uid, r.number, r.phase, r.terminal, \
-     r.reason, r.message, r.trigger, r.owner, r.started_at, r.finished_at, r.duration_ms, r.minimal FROM hearth.runs r WHERE true";
+     r.reason, r.message, r.trigger, r.owner, r.started_at, r.finished_at, r.duration_ms, r.minimal, r.reported_id FROM hearth.runs r WHERE true";
 
 impl Postgres {
     pub(crate) async fn list_runs(

@@ -13,6 +13,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "partitions", include_str!("../../migrations/postgres/0002_partitions.sql")),
     (3, "audit", include_str!("../../migrations/postgres/0003_audit.sql")),
     (4, "artifacts", include_str!("../../migrations/postgres/0004_artifacts.sql")),
+    (5, "lineage", include_str!("../../migrations/postgres/0005_lineage.sql")),
+    (6, "reported", include_str!("../../migrations/postgres/0006_reported.sql")),
 ];
 pub(super) const ADMIT: &str = include_str!("sql/admit.sql");
 const PUBLIC_VIEW: &str = include_str!("sql/public_view.sql");

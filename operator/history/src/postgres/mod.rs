@@ -4,9 +4,11 @@ mod aging;
 mod audit;
 mod blobs;
 mod connection;
+mod lineage;
 mod list;
 mod migrate;
 mod read;
+mod report;
 mod stamp;
 mod sweep;
 mod usage;
@@ -138,15 +140,18 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("upsert_runs", write::UPSERT_RUNS),
     ("upsert_steps", write::UPSERT_STEPS),
     ("insert_events", write::INSERT_EVENTS),
+    ("insert_lineage", write::INSERT_LINEAGE),
     ("insert_dead_letter", write::INSERT_DEAD_LETTER),
     ("running", sweep::RUNNING),
     ("vanish_runs", sweep::VANISH_RUNS),
     ("vanish_steps", sweep::VANISH_STEPS),
     ("bury_stones", sweep::BURY_STONES),
     ("bury_lock", sweep::BURY_LOCK),
+    ("bury_lineage", sweep::BURY_LINEAGE),
     ("bury_events", sweep::BURY_EVENTS),
     ("bury_steps", sweep::BURY_STEPS),
     ("bury_runs", sweep::BURY_RUNS),
+    ("prune_lineage", aging::PRUNE_LINEAGE),
     ("prune_events", aging::PRUNE_EVENTS),
     ("prune_steps", aging::PRUNE_STEPS),
     ("prune_runs", aging::PRUNE_RUNS),
@@ -171,6 +176,12 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("usage_steps", usage::USAGE_STEPS),
     ("blobs", blobs::BLOBS),
     ("artifact", blobs::ARTIFACT),
+    ("find_report", report::FIND_REPORT),
+    ("report_run", report::REPORT_RUN),
+    ("report_lock", report::REPORT_LOCK),
+    ("lineage_up", lineage::LINEAGE_UP),
+    ("lineage_down", lineage::LINEAGE_DOWN),
+    ("runs_by_id", lineage::RUNS_BY_ID),
 ];
 
 fn options(dsn: &str) -> Result<PgConnectOptions, Error> {

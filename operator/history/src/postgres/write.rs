@@ -2,7 +2,7 @@
 
 use super::{Postgres, stamp::Stamp};
 use crate::{
-    clean::{CleanEvent, CleanRun, CleanStep},
+    clean::{CleanEvent, CleanLineage, CleanRun, CleanStep},
     error::{Class, Error, sql_class},
     flush::Rows,
     refusal::Letter,
@@ -12,13 +12,14 @@ use sqlx::{Connection, PgConnection};
 pub(super) const UPSERT_RUNS: &str = include_str!("sql/upsert_runs.sql");
 pub(super) const UPSERT_STEPS: &str = include_str!("sql/upsert_steps.sql");
 pub(super) const INSERT_EVENTS: &str = include_str!("sql/insert_events.sql");
+pub(super) const INSERT_LINEAGE: &str = include_str!("sql/insert_lineage.sql");
 pub(super) const INSERT_DEAD_LETTER: &str = include_str!("sql/insert_dead_letter.sql");
 
 /// The most rows of one statement.
 const CHUNK: usize = 1000;
 
 impl Postgres {
-    pub(crate) async fn insert(&self, rows: &Rows) -> Result<[u64; 3], Error> {
+    pub(crate) async fn insert(&self, rows: &Rows) -> Result<[u64; 4], Error> {
         self.bounded("writing rows", async {
             let mut held = self.hold().await?;
             let mut transaction = held.connection.begin().await?;
@@ -54,9 +55,9 @@ impl Postgres {
     }
 }
 
-async fn insert_all(connection: &mut PgConnection, rows: &Rows) -> Result<[u64; 3], sqlx::Error> {
-    let mut counts = [0; 3];
-    let [runs, steps, events] = &mut counts;
+async fn insert_all(connection: &mut PgConnection, rows: &Rows) -> Result<[u64; 4], sqlx::Error> {
+    let mut counts = [0; 4];
+    let [runs, steps, events, lineage] = &mut counts;
     for chunk in rows.runs.chunks(CHUNK) {
         *runs += upsert_runs(connection, chunk).await?;
     }
@@ -65,6 +66,9 @@ async fn insert_all(connection: &mut PgConnection, rows: &Rows) -> Result<[u64; 
     }
     for chunk in rows.events.chunks(CHUNK) {
         *events += insert_events(connection, chunk).await?;
+    }
+    for chunk in rows.lineage.chunks(CHUNK) {
+        *lineage += insert_lineage(connection, chunk).await?;
     }
     Ok(counts)
 }
@@ -105,7 +109,7 @@ async fn upsert_runs(connection: &mut PgConnection, rows: &[CleanRun]) -> Result
     Ok(done.rows_affected())
 }
 
-async fn upsert_steps(connection: &mut PgConnection, rows: &[CleanStep]) -> Result<u64, sqlx::Error> {
+pub(super) async fn upsert_steps(connection: &mut PgConnection, rows: &[CleanStep]) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(UPSERT_STEPS)
         .bind(column(rows, |s| s.run_id))
         .bind(column(rows, |s| Stamp::from(s.run_started_at)))
@@ -134,7 +138,7 @@ async fn upsert_steps(connection: &mut PgConnection, rows: &[CleanStep]) -> Resu
     Ok(done.rows_affected())
 }
 
-async fn insert_events(connection: &mut PgConnection, rows: &[CleanEvent]) -> Result<u64, sqlx::Error> {
+pub(super) async fn insert_events(connection: &mut PgConnection, rows: &[CleanEvent]) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(INSERT_EVENTS)
         .bind(column(rows, |e| e.run_id))
         .bind(column(rows, |e| e.subject.as_str()))
@@ -143,6 +147,20 @@ async fn insert_events(connection: &mut PgConnection, rows: &[CleanEvent]) -> Re
         .bind(column(rows, |e| Stamp::from(e.at)))
         .bind(column(rows, |e| e.reason.as_deref()))
         .bind(column(rows, |e| e.message.as_deref()))
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+async fn insert_lineage(connection: &mut PgConnection, rows: &[CleanLineage]) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(INSERT_LINEAGE)
+        .bind(column(rows, |l| l.run_id))
+        .bind(column(rows, |l| l.relation))
+        .bind(column(rows, |l| l.from_id.as_str()))
+        .bind(column(rows, |l| l.to_id.as_str()))
+        .bind(column(rows, |l| l.step.as_str()))
+        .bind(column(rows, |l| l.attempt))
+        .bind(column(rows, |l| l.name.as_str()))
         .execute(connection)
         .await?;
     Ok(done.rows_affected())

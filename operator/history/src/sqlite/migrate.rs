@@ -13,6 +13,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "runs", include_str!("../../migrations/sqlite/0001_runs.sql")),
     (2, "audit", include_str!("../../migrations/sqlite/0002_audit.sql")),
     (3, "artifacts", include_str!("../../migrations/sqlite/0003_artifacts.sql")),
+    (4, "lineage", include_str!("../../migrations/sqlite/0004_lineage.sql")),
+    (5, "reported", include_str!("../../migrations/sqlite/0005_reported.sql")),
 ];
 
 fn migrator() -> Migrator {

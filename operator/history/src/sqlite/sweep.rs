@@ -15,6 +15,7 @@ pub(super) const RUNNING: &str = include_str!("sql/running.sql");
 pub(super) const VANISH_RUNS: &str = include_str!("sql/vanish_runs.sql");
 pub(super) const VANISH_STEPS: &str = include_str!("sql/vanish_steps.sql");
 pub(super) const BURY_STONES: &str = include_str!("sql/bury_stones.sql");
+pub(super) const BURY_LINEAGE: &str = include_str!("sql/bury_lineage.sql");
 pub(super) const BURY_EVENTS: &str = include_str!("sql/bury_events.sql");
 pub(super) const BURY_STEPS: &str = include_str!("sql/bury_steps.sql");
 pub(super) const BURY_RUNS: &str = include_str!("sql/bury_runs.sql");
@@ -59,6 +60,7 @@ impl Sqlite {
             let mut held = self.hold().await?;
             let mut transaction = held.connection.begin_with(BEGIN).await?;
             sqlx::query(BURY_STONES).bind(&runs).bind(borrowed(reason).into_owned()).execute(&mut *transaction).await?;
+            sqlx::query(BURY_LINEAGE).bind(&runs).execute(&mut *transaction).await?;
             sqlx::query(BURY_EVENTS).bind(&runs).execute(&mut *transaction).await?;
             sqlx::query(BURY_STEPS).bind(&runs).execute(&mut *transaction).await?;
             let deleted = sqlx::query(BURY_RUNS).bind(&runs).execute(&mut *transaction).await?.rows_affected();
@@ -71,7 +73,7 @@ impl Sqlite {
 }
 
 /// Ids as a JSON array of texts.
-fn ids(runs: &[Uuid]) -> String {
+pub(super) fn ids(runs: &[Uuid]) -> String {
     let texts: Vec<String> = runs.iter().map(Uuid::to_string).collect();
     serde_json::Value::from(texts).to_string()
 }

@@ -12,13 +12,14 @@ use sqlx::{Connection, SqliteConnection};
 pub(super) const UPSERT_RUNS: &str = include_str!("sql/upsert_runs.sql");
 pub(super) const UPSERT_STEPS: &str = include_str!("sql/upsert_steps.sql");
 pub(super) const INSERT_EVENTS: &str = include_str!("sql/insert_events.sql");
+pub(super) const INSERT_LINEAGE: &str = include_str!("sql/insert_lineage.sql");
 pub(super) const INSERT_DEAD_LETTER: &str = include_str!("sql/insert_dead_letter.sql");
 
 /// The most rows of one statement.
 const CHUNK: usize = 1000;
 
 impl Sqlite {
-    pub(crate) async fn insert(&self, rows: &Rows) -> Result<[u64; 3], Error> {
+    pub(crate) async fn insert(&self, rows: &Rows) -> Result<[u64; 4], Error> {
         self.bounded("writing rows", async {
             let mut held = self.hold().await?;
             let mut transaction = held.connection.begin_with(BEGIN).await?;
@@ -54,16 +55,17 @@ impl Sqlite {
     }
 }
 
-async fn insert_all(connection: &mut SqliteConnection, rows: &Rows) -> Result<[u64; 3], sqlx::Error> {
+async fn insert_all(connection: &mut SqliteConnection, rows: &Rows) -> Result<[u64; 4], sqlx::Error> {
     Ok([
         insert(connection, UPSERT_RUNS, &rows.runs).await?,
         insert(connection, UPSERT_STEPS, &rows.steps).await?,
         insert(connection, INSERT_EVENTS, &rows.events).await?,
+        insert(connection, INSERT_LINEAGE, &rows.lineage).await?,
     ])
 }
 
 /// The statement takes the rows as they serialise: their fields have the names of the columns.
-async fn insert<R: Serialize>(
+pub(super) async fn insert<R: Serialize>(
     connection: &mut SqliteConnection,
     statement: &'static str,
     rows: &[R],

@@ -62,6 +62,14 @@ suite! {
             old_chains_go_and_anchors_vouch_for_them,
             many_at_once_are_one_chain_per_writer,
         }
+        lineage {
+            lineage_is_read_both_ways,
+            lineage_is_kept_once_and_goes_with_its_run,
+            equal_bytes_of_other_runs_are_not_taken_for_the_cause,
+            lineage_is_bounded_and_says_so,
+            lineage_keeps_to_its_namespace,
+            a_bad_row_of_lineage_is_a_letter_and_the_rest_goes_on,
+        }
         ordering {
             a_late_row_changes_nothing,
             a_repeated_final_batch_is_acknowledged_again_and_writes_nothing,
@@ -90,6 +98,12 @@ suite! {
             odd_text_is_stored_and_read_back,
             numbers_of_any_size_are_read_back,
             json_of_any_shape_is_stored,
+        }
+        reports {
+            a_reported_run_is_one_row_however_often_it_is_told,
+            first_reports_at_once_are_one_run,
+            reported_runs_and_those_of_the_operator_keep_apart,
+            workflow_runs_shows_reported_runs_under_their_own_ids,
         }
         sweep {
             only_open_runs_of_the_cluster_that_rest_long_enough_are_listed,

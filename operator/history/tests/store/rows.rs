@@ -2,7 +2,7 @@
 
 use hearth_crds::time::Time;
 use hearth_history::{ObjectKey, RecordBatch};
-use hearth_plan::record::{EventRow, Record, RunRow, StepRow};
+use hearth_plan::record::{EventRow, LineageRow, Record, Relation, RunRow, StepRow};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -107,4 +107,16 @@ pub fn run_record(row: RunRow) -> Record {
 
 pub fn step_record(row: StepRow) -> Record {
     Record::Step(Box::new(row))
+}
+
+/// That a run read or wrote data by its first attempt of a step, ran an image, or came of something as a whole.
+pub fn lineage(id: Uuid, relation: Relation, other: &str, step: &str) -> Record {
+    let (from, to) = match relation {
+        Relation::Wrote => (id.to_string(), other.to_owned()),
+        Relation::Read | Relation::RanImage | Relation::RanTemplate | Relation::RerunOf | Relation::Called => {
+            (other.to_owned(), id.to_string())
+        }
+    };
+    let (step, attempt, name) = (step.to_owned(), i32::from(!step.is_empty()), "table".to_owned());
+    Record::Lineage(LineageRow { run_id: id.to_string(), seq: 1, relation, from, to, step, attempt, name })
 }

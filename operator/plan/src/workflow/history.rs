@@ -3,7 +3,7 @@
 use super::{
     build::Owner,
     digest::pod_name,
-    fan_out,
+    fan_out, lineage,
     outcome::{self, Outcome},
     specs::Spec,
     valid::ValidStep,
@@ -63,6 +63,8 @@ impl Source<'_> {
                 self.step_records(run, was, step, &mut records);
             }
         }
+        let lineage = lineage::rows(self, status, run, &records);
+        records.extend(lineage.into_iter().map(Record::Lineage));
         Some(RecordBatch {
             object: key(self.cr),
             run_id: run.id.clone(),

@@ -13,6 +13,7 @@ pub mod fan_out;
 mod graph;
 pub mod history;
 mod lifecycle;
+mod lineage;
 pub mod machine;
 pub mod nested;
 pub mod outcome;

@@ -17,5 +17,6 @@ ON CONFLICT (id) DO UPDATE SET
   revision = excluded.revision, digest = excluded.digest, spec = excluded.spec, params = excluded.params,
   results = excluded.results, labels = excluded.labels, owner = excluded.owner, started_at = excluded.started_at,
   finished_at = excluded.finished_at, minimal = excluded.minimal, updated_at = now()
-WHERE (excluded.seq > t.seq AND NOT t.terminal)
-   OR (t.phase = 'Vanished' AND excluded.terminal AND excluded.phase <> 'Vanished')
+WHERE t.reported_id IS NULL
+  AND ((excluded.seq > t.seq AND NOT t.terminal)
+    OR (t.phase = 'Vanished' AND excluded.terminal AND excluded.phase <> 'Vanished'))

@@ -2,9 +2,11 @@
 
 pub mod artifacts;
 pub mod audit;
+pub mod lineage;
 pub mod ordering;
 pub mod queries;
 pub mod refusal;
+pub mod reports;
 pub mod retention;
 pub mod schema;
 pub mod sweep;

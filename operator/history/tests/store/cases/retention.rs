@@ -2,10 +2,10 @@
 
 use crate::{
     harness::{Db, quick, start, start_keeping},
-    rows::{batch, event, run, run_record, step, step_record},
+    rows::{batch, event, lineage, run, run_record, step, step_record},
 };
 use hearth_history::{RecordBatch, Retention};
-use hearth_plan::record::Record;
+use hearth_plan::record::{Record, Relation};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::{NoContext, Timestamp, Uuid};
 
@@ -22,15 +22,17 @@ fn last(id: Uuid) -> RecordBatch {
         run_record(run(id, 3, "Failed")),
         step_record(step(id, "fit", 1, 3, "Failed")),
         Record::Event(event(id, "run", "Failed", 3)),
+        lineage(id, Relation::Wrote, "sha256:a", "fit"),
     ];
     batch(id, 3, true, records)
 }
 
-async fn rows(db: &Db) -> [i64; 3] {
+async fn rows(db: &Db) -> [i64; 4] {
     [
         db.count("SELECT count(*) FROM hearth.runs").await,
         db.count("SELECT count(*) FROM hearth.steps").await,
         db.count("SELECT count(*) FROM hearth.events").await,
+        db.count("SELECT count(*) FROM hearth.lineage").await,
     ]
 }
 
@@ -44,10 +46,10 @@ pub async fn what_is_too_old_goes_with_all_its_rows(db: Db) {
         w.send(RecordBatch { last: false, ..last(aged(400 + n % 300)) });
     }
     w.store(last(old)).await;
-    assert_eq!(rows(&db).await, [1202; 3]);
+    assert_eq!(rows(&db).await, [1202; 4]);
     assert_eq!(store.upkeep(Retention(None)).await.unwrap(), 0, "unset keeps all");
     assert!(store.upkeep(Retention(Some(Duration::from_secs(365 * DAY)))).await.unwrap() > 0);
-    assert_eq!(rows(&db).await, [1; 3]);
+    assert_eq!(rows(&db).await, [1; 4]);
     assert!(store.get_run(young).await.unwrap().is_some());
     assert_eq!(store.get_run(old).await.unwrap(), None);
     assert_eq!(store.upkeep(Retention(Some(Duration::from_secs(365 * DAY)))).await.unwrap(), 0);
@@ -61,7 +63,7 @@ pub async fn what_is_too_old_is_acknowledged_and_not_written(db: Db) {
     let ack = w.store(last(old)).await;
     assert_eq!((ack.run_id, ack.seq, ack.minimal), (old.to_string(), 3, false));
     w.store(last(young)).await;
-    assert_eq!(rows(&db).await, [1; 3]);
+    assert_eq!(rows(&db).await, [1; 4]);
     assert!(store.get_run(young).await.unwrap().is_some());
 }
 

@@ -2,9 +2,9 @@
 
 use crate::{
     harness::{Db, start, with_postgres},
-    rows::{batch, event, run, run_record, step, step_record},
+    rows::{batch, event, lineage, run, run_record, step, step_record},
 };
-use hearth_plan::record::Record;
+use hearth_plan::record::{Record, Relation};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -17,6 +17,7 @@ async fn write(db: &Db, at: &str) -> Uuid {
         run_record(run(id, 3, "Failed")),
         step_record(step(id, "fit", 1, 3, "Failed")),
         Record::Event(event(id, "run", "Failed", 3)),
+        lineage(id, Relation::Wrote, "sha256:a", "fit"),
     ];
     start(&db.store()).store(batch(id, 3, true, records)).await;
     id
@@ -40,7 +41,7 @@ async fn the_months_to_come_have_their_partitions() {
                 .fetch_one(db.sql())
                 .await
                 .unwrap();
-        for (table, key) in [("runs", "id"), ("steps", "run_id"), ("events", "run_id")] {
+        for (table, key) in [("runs", "id"), ("steps", "run_id"), ("events", "run_id"), ("lineage", "run_id")] {
             assert_eq!(place(&db, table, key, id).await, format!("{table}_{month}"));
         }
         assert_eq!(db.count("SELECT hearth.make_partitions(2)").await, 0, "they are made once");
@@ -55,7 +56,7 @@ async fn a_row_without_a_partition_is_kept_and_moved_when_its_month_is_made() {
         assert_eq!(place(&db, "runs", "id", id).await, "runs_default");
         // The months in between, and a little more.
         assert!(db.count("SELECT hearth.make_partitions(13)").await >= 30);
-        for (table, key) in [("runs", "id"), ("steps", "run_id"), ("events", "run_id")] {
+        for (table, key) in [("runs", "id"), ("steps", "run_id"), ("events", "run_id"), ("lineage", "run_id")] {
             let place = place(&db, table, key, id).await;
             assert!(place.starts_with(&format!("{table}_20")), "{place}");
         }
@@ -72,7 +73,7 @@ async fn what_is_old_is_dropped_whole() {
         let (now, next) = (write(&db, "now()").await, write(&db, NEXT_MONTH).await);
         let below = format!("SELECT hearth.drop_partitions(hearth.first_id({NEXT_MONTH}))");
         let dropped: i64 = sqlx::query_scalar(AssertSqlSafe(below)).fetch_one(db.sql()).await.unwrap();
-        assert_eq!(dropped, 3, "one of each table");
+        assert_eq!(dropped, 4, "one of each table");
         let store = db.store();
         assert_eq!(store.get_run(now).await.unwrap(), None);
         assert!(store.get_run(next).await.unwrap().is_some());

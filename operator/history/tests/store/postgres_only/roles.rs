@@ -2,11 +2,11 @@
 
 use crate::{
     harness::{quick, start_with, with_empty_postgres},
-    rows::{batch, event, run, run_record, step, step_record},
+    rows::{batch, event, lineage, run, run_record, step, step_record},
 };
 use hearth_crds::time::Time;
-use hearth_history::{AuditEntry, AuditFilter, Order, Retention, RunFilter, connect, open};
-use hearth_plan::record::Record;
+use hearth_history::{AuditEntry, AuditFilter, LineageQuery, LineageRoot, Order, Retention, RunFilter, connect, open};
+use hearth_plan::record::{Record, Relation};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use std::time::Duration;
 use uuid::Uuid;
@@ -35,6 +35,7 @@ async fn the_role_that_writes_changes_no_table() {
                 step_record(step(id, "fit", 1, 3, "Failed")),
                 step_record(step(id, "odd", 1, 3, "NoSuchPhase")),
                 Record::Event(event(id, "run", "Failed", 3)),
+                lineage(id, Relation::Wrote, "sha256:a", "fit"),
             ];
             assert!(!w.store(batch(id, 3, true, records)).await.minimal);
         }
@@ -44,6 +45,8 @@ async fn the_role_that_writes_changes_no_table() {
         assert_eq!(store.bury(&[gone], "asked for").await.unwrap(), 1);
         assert_eq!(store.list_runs(&RunFilter::default(), Order::NewestFirst, None, 10).await.unwrap().items.len(), 2);
         assert_eq!(store.list_steps(id, None, 10).await.unwrap().items.len(), 1);
+        let query = LineageQuery { root: LineageRoot::Run(id), namespace: None, namespace_uid: None, depth: 3, limit: 9 };
+        assert_eq!(store.lineage(&query).await.unwrap().downstream.len(), 1);
         let at = Time::from_millis(1_600_000_000_000);
         for who in ["ada", "bob"] {
             store.record(&AuditEntry { who: who.to_owned(), ..audit_entry(at) }).await.unwrap();

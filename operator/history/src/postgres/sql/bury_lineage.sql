@@ -1,0 +1,1 @@
+DELETE FROM hearth.lineage WHERE run_id = ANY ($1::uuid[])

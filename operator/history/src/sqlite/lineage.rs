@@ -1,0 +1,50 @@
+//! One step of lineage, and the runs that it names.
+
+use super::{Sqlite, sweep::ids};
+use crate::{
+    error::Error,
+    fields::{all, lineage, summary},
+    lineage::{End, Found, LineageQuery, Way},
+    model::RunSummary,
+};
+use uuid::Uuid;
+
+pub(super) const LINEAGE_UP: &str = include_str!("sql/lineage_up.sql");
+pub(super) const LINEAGE_DOWN: &str = include_str!("sql/lineage_down.sql");
+pub(super) const RUNS_BY_ID: &str = include_str!("sql/runs_by_id.sql");
+
+impl Sqlite {
+    /// The edges at these ends, and one more than there is room for.
+    pub(crate) async fn lineage_step(
+        &self,
+        way: Way,
+        ends: &[End],
+        query: &LineageQuery,
+        room: usize,
+    ) -> Result<Vec<Found>, Error> {
+        let statement = match way {
+            Way::Up => LINEAGE_UP,
+            Way::Down => LINEAGE_DOWN,
+        };
+        let ends = serde_json::to_string(ends).unwrap_or_else(|_| "[]".to_owned());
+        let query = sqlx::query(statement)
+            .bind(ends)
+            .bind(query.namespace.clone())
+            .bind(query.namespace_uid.clone())
+            .bind(i64::try_from(room).unwrap_or(i64::MAX).saturating_add(1));
+        self.read(
+            "reading lineage",
+            |mut connection| async move { all(&query.fetch_all(&mut *connection).await?, lineage) },
+        )
+        .await
+    }
+
+    pub(crate) async fn runs_by_id(&self, runs: &[Uuid], query: &LineageQuery) -> Result<Vec<RunSummary>, Error> {
+        let query =
+            sqlx::query(RUNS_BY_ID).bind(ids(runs)).bind(query.namespace.clone()).bind(query.namespace_uid.clone());
+        self.read("reading the runs of a lineage", |mut connection| async move {
+            all(&query.fetch_all(&mut *connection).await?, summary)
+        })
+        .await
+    }
+}
