@@ -10,7 +10,6 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
     path::Path,
     process::Command,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -41,7 +40,8 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     })?;
     let plugin = deploy::command_line(Some(&mut stages))?;
     stages.run("operator", || deploy::install(&target, &image, &[]))?;
-    let run = stages.run("the CO2 Workflow", || workflow(&target, Duration::from_secs(args.patience_seconds)))?;
+    let run =
+        stages.run("the CO2 Workflow", || workflow(&target, &plugin, Duration::from_secs(args.patience_seconds)))?;
     stages.run("results, and the record in Postgres", || show(&target, &plugin, &run))?;
     print!("{}", stages.table());
     println!("\ndemo done in {}.", stage::minutes(begun.elapsed()));
@@ -87,7 +87,7 @@ fn version_at_least(text: &str, prefix: &str, least: (u32, u32)) -> bool {
 }
 
 /// Applies the Workflow, or asks for one more run of it, and follows it to its end. Gives the run's id.
-fn workflow(target: &Target, patience: Duration) -> Result<String> {
+fn workflow(target: &Target, plugin: &Path, patience: Duration) -> Result<String> {
     target.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}).to_string())?;
     // A pod is refused until the namespace has its default service account.
     cluster::wait("the default service account", Duration::from_secs(30), || {
@@ -105,17 +105,16 @@ fn workflow(target: &Target, patience: Duration) -> Result<String> {
         println!("It has run before: a new rerun.token asks for one more run.");
         target.kubectl(&["-n", NAMESPACE, "patch", "hwf", WORKFLOW, "--type=merge", "-p", &patch])?;
     }
+    watch(target, plugin)?;
     follow(target, earlier.as_deref(), patience)
 }
 
-/// Prints each step as it changes, until the run that is not `earlier` is over and its record stored.
+/// Waits until the run that is not `earlier` is over and its record stored.
 fn follow(target: &Target, earlier: Option<&str>, patience: Duration) -> Result<String> {
     let begun = Instant::now();
-    let mut seen: BTreeMap<String, String> = BTreeMap::new();
     loop {
         let object = target.get(&["-n", NAMESPACE, "hwf", WORKFLOW])?.context("the Workflow is gone")?;
         if let Some(run) = run_id(&object).filter(|run| Some(run.as_str()) != earlier) {
-            report_steps(&object, &mut seen, begun);
             if condition(&object, "Failed") == Some("True") {
                 bail!("the run failed: {}", message(&object, "Failed"));
             }
@@ -130,15 +129,12 @@ fn follow(target: &Target, earlier: Option<&str>, patience: Duration) -> Result<
     }
 }
 
-fn report_steps(object: &Value, seen: &mut BTreeMap<String, String>, begun: Instant) {
-    for step in object.pointer("/status/run/steps").and_then(Value::as_array).into_iter().flatten() {
-        let text = |key: &str| step.get(key).and_then(Value::as_str).unwrap_or_default();
-        let (name, phase) = (text("name"), text("phase"));
-        if seen.get(name).map(String::as_str) != Some(phase) {
-            println!("{:>7}  {name:<14} {phase}", stage::minutes(begun.elapsed()));
-            seen.insert(name.to_owned(), phase.to_owned());
-        }
-    }
+/// The live picture of the run, on the terminal that there is.
+fn watch(target: &Target, plugin: &Path) -> Result<()> {
+    println!("$ kubectl hearth watch {WORKFLOW} -n {NAMESPACE}");
+    // How the run ended is read of the object afterwards.
+    with_plugin(target, plugin, &["hearth", "watch", WORKFLOW, "-n", NAMESPACE]).status()?;
+    Ok(())
 }
 
 fn run_id(object: &Value) -> Option<String> {
@@ -178,8 +174,13 @@ fn show(target: &Target, plugin: &Path, run: &str) -> Result<()> {
     Ok(())
 }
 
-/// What `kubectl hearth …` prints, with the plugin's folder on PATH.
+/// What `kubectl hearth …` prints.
 fn plugin_output(target: &Target, folder: &Path, args: &[&str]) -> Result<String> {
+    tools::capture(&mut with_plugin(target, folder, args))
+}
+
+/// `kubectl hearth …`, with the plugin's folder on PATH.
+fn with_plugin(target: &Target, folder: &Path, args: &[&str]) -> Command {
     let mut command = target.command("kubectl");
     // The cluster's command may have set PATH itself: the plugin's folder goes before that.
     let path = command
@@ -187,7 +188,8 @@ fn plugin_output(target: &Target, folder: &Path, args: &[&str]) -> Result<String
         .find(|(key, _)| *key == "PATH")
         .and_then(|(_, value)| value.map(|value| value.to_string_lossy().into_owned()));
     let path = path.or_else(|| std::env::var("PATH").ok()).unwrap_or_default();
-    tools::capture(command.args(args).env("PATH", format!("{}:{path}", folder.display())))
+    command.args(args).env("PATH", format!("{}:{path}", folder.display()));
+    command
 }
 
 fn indented(text: &str) -> String {
