@@ -121,6 +121,9 @@ fn what_stops_the_caller_stops_what_it_called() -> Result<()> {
             orphan.pointer_mut("/metadata").and_then(Value::as_object_mut).context("metadata")?.remove(field);
         }
         orphan.as_object_mut().context("an object")?.remove("status");
+        // Only the operator may say that a step asked.
+        let annotations = orphan.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+        annotations.context("annotations")?.remove("hearth.dev/requested-by");
         scene.cluster.kubectl(&["-n", &scene.namespace, "delete", "hwf", &child])?;
         scene.cluster.apply(&orphan.to_string())?;
         until("the end of an object that nobody waits for", A_RUN, || {

@@ -95,6 +95,18 @@ fn who_names_a_template_needs_to_see_it() -> Result<()> {
 }
 
 #[test]
+fn nobody_asks_in_anothers_name() -> Result<()> {
+    scene("requesters", |scene| {
+        scene.apply("w", "{suspend: true, steps: [{name: a, command: ['true']}]}")?;
+        may(scene, "dan", &["get", "patch"], &["w"])?;
+        let by = |name: &str| json!({"metadata": {"annotations": {"hearth.dev/requested-by": name}}});
+        refused(scene, "dan", "w", &by("eve"), &["hearth.dev/requested-by", "dan", "nobody else"])?;
+        patch(scene, "dan", "w", &by("dan"))?;
+        patch(scene, "dan", "w", &json!({"metadata": {"labels": {"team": "climate"}}}))
+    })
+}
+
+#[test]
 fn the_roles_of_the_cluster_hold_the_kinds() -> Result<()> {
     scene("roles", |scene| {
         for (user, role, can, cannot) in [

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 /// Root of the checkout.
 pub fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+    // Several checkouts may share one target folder, and with it this program: the one that it is called in is meant.
+    let here = std::env::current_dir().unwrap_or_default();
+    let checkout = here.ancestors().find(|folder| folder.join("operator/xtask/Cargo.toml").is_file());
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR"));
+    checkout.or_else(|| built_in.ancestors().nth(2)).unwrap_or(built_in).to_path_buf()
 }
 
 /// Cargo's target folder: `CARGO_TARGET_DIR`, as CI sets it, or `target` in the checkout.
