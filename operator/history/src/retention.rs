@@ -56,6 +56,8 @@ impl Store {
 
     /// The same once. Answers how many partitions and rows were deleted.
     pub async fn upkeep(&self, retention: Retention) -> Result<u64, Error> {
+        // A new store may have no tables yet: whoever comes second finds them.
+        self.migrate().await?;
         self.prepare_months().await?;
         let (Some(keep), Some(cutoff)) = (retention.0, retention.cutoff(Timestamp::now())) else { return Ok(0) };
         let mut deleted = self.drop_months(cutoff).await?;
