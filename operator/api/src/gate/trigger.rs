@@ -11,7 +11,10 @@ use hearth_crds::{
 use hearth_history::RunFilter;
 use hearth_wire::{ProblemKind, TriggerBody, Triggered};
 use kube::{ResourceExt, api::ObjectMeta};
+use std::collections::BTreeMap;
 
+/// Domains of labels by which Helm, Argo CD, Flux and the like know what they manage.
+const TOOLS: [&str; 5] = ["kubernetes.io", "helm.sh", "argoproj.io", "fluxcd.io", "hearth.dev"];
 /// The longest name of who asked, in characters.
 const LONGEST_NAME: usize = 256;
 
@@ -132,8 +135,7 @@ fn object(target: &Workflow, asked: &Trigger, name: String, who: &Identity) -> W
         metadata: ObjectMeta {
             name: Some(name),
             namespace: Some(asked.namespace.clone()),
-            // So that whoever looks for the runs of a team's Workflows finds this one too.
-            labels: target.metadata.labels.clone(),
+            labels: Some(labels(target)),
             annotations: Some(trigger::annotations(&target.uid().unwrap_or_default(), &asked.id, &by)),
             ..ObjectMeta::default()
         },
@@ -146,8 +148,22 @@ fn object(target: &Workflow, asked: &Trigger, name: String, who: &Identity) -> W
     }
 }
 
+/// Those of the target, so that whoever looks for the runs of a team's Workflows finds this one too; but for those by which
+/// tools know what they manage, and would take this object away again.
+fn labels(target: &Workflow) -> BTreeMap<String, String> {
+    let by_tools = |key: &str| {
+        let domain = key.split_once('/').map_or("", |(domain, _)| domain);
+        TOOLS.iter().any(|tool| domain == *tool || domain.ends_with(&format!(".{tool}")))
+    };
+    target.labels().iter().filter(|(key, _)| !by_tools(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
 /// Whether what is there was asked for in the same words.
 fn same(asked: &Trigger, there: &Workflow) -> Result<(), Refused> {
+    if trigger::id_of(&there.metadata, &asked.name) != Some(asked.id.as_str()) {
+        let detail = format!("a Workflow {:?} is there that no trigger made: delete or rename it", there.name_any());
+        return Err(Refused::new(ProblemKind::Conflict, detail));
+    }
     let params = there.spec.from.iter().flat_map(|f| &f.params).map(|(name, Json(value))| (name, value));
     if params.eq(&asked.body.params) {
         return Ok(());

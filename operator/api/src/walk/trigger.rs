@@ -10,6 +10,9 @@ async fn post(app: &Router, key: &str, body: &str) -> Response {
 #[tokio::test]
 async fn a_trigger_makes_an_object_of_its_own_once() {
     let (cluster, store) = (FakeCluster::with(ADA), store());
+    cluster.workflow.lock().unwrap().as_mut().unwrap()["metadata"]["labels"] = serde_json::json!({
+        "team": "climate", "example.org/cost": "7", "app.kubernetes.io/instance": "lab", "argocd.argoproj.io/instance": "lab",
+        "kustomize.toolkit.fluxcd.io/name": "lab", "helm.sh/chart": "lab"});
     let app = app(&cluster, &store, true);
     let first = post(&app, "monday", r#"{"params": {"window": 24}, "ttl": "2h"}"#).await;
     assert_eq!(first.status(), StatusCode::CREATED);
@@ -20,6 +23,12 @@ async fn a_trigger_makes_an_object_of_its_own_once() {
     let object = &made[&name];
     assert_eq!(object["spec"], serde_json::json!({"from": {"workflow": "co2", "params": {"window": 24}}, "ttl": "2h"}));
     assert_eq!(object["metadata"]["annotations"]["hearth.dev/requested-by"], "ada");
+    let labels = &object["metadata"]["labels"];
+    assert_eq!(
+        *labels,
+        serde_json::json!({"team": "climate", "example.org/cost": "7"}),
+        "no tool takes it for its own"
+    );
     let again = post(&app, "monday", r#"{"params": {"window": 24}}"#).await;
     assert_eq!(again.status(), StatusCode::OK);
     assert_eq!(json(again).await["uid"], "uid-0");
@@ -29,6 +38,19 @@ async fn a_trigger_makes_an_object_of_its_own_once() {
     assert_eq!(cluster.made.lock().unwrap().len(), 2);
     let trail = store.trail.lock().unwrap();
     assert!(trail.len() == 2 && trail.iter().all(|r| r.allowed && r.verb == "create"), "{trail:?}");
+}
+
+#[tokio::test]
+async fn an_object_that_holds_the_name_by_chance_is_no_answer() {
+    let cluster = FakeCluster::with(ADA);
+    let name = hearth_crds::trigger::name("co2", "uid-co2", "monday");
+    let other = serde_json::json!({"apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow",
+        "metadata": {"name": name, "namespace": "climate"}, "spec": {"from": {"workflow": "co2"}}});
+    cluster.made.lock().unwrap().insert(name, other);
+    let app = app(&cluster, &store(), true);
+    let refused = problem(post(&app, "monday", "").await).await;
+    assert_eq!(refused.kind(), Some(ProblemKind::Conflict));
+    assert!(refused.detail.contains("that no trigger made"), "{}", refused.detail);
 }
 
 #[tokio::test]
