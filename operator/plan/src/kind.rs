@@ -33,7 +33,7 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// Which run the status is about.
     fn mark(status: &Self::Status) -> RunMark;
 
-    /// Names of other objects of the kind, in the same namespace, whose specs the pass needs.
+    /// Names of other objects of the kind, in the same namespace, whose spec or status the pass needs.
     fn reads(cr: &Self::Cr) -> Vec<String>;
 
     /// Checks the object's spec and the one that its run is pinned to. Those that `last` holds already are taken over, since

@@ -123,13 +123,15 @@ pub fn spool_name(workflow: &str, uid: &str, run_id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hearth_crds::workflow::Step;
+    use hearth_crds::{duration::DurationText, workflow::Step};
 
     #[test]
     fn day_two_fields_change_no_digest() {
         let spec = WorkflowSpec { image: Some("a".into()), ..WorkflowSpec::default() };
         let suspended = WorkflowSpec { suspend: Some(true), ..spec.clone() };
         assert_eq!(spec_digest(&spec), spec_digest(&suspended));
+        let short_lived = WorkflowSpec { ttl: Some(DurationText("2h".into())), ..spec.clone() };
+        assert_eq!(spec_digest(&spec), spec_digest(&short_lived), "when the object goes is no matter of its run");
         let other = WorkflowSpec { image: Some("b".into()), ..spec.clone() };
         assert_ne!(spec_digest(&spec), spec_digest(&other));
     }

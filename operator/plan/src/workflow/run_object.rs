@@ -6,7 +6,10 @@ use super::{
     valid::{Invalid, invalid},
     validate::duration,
 };
-use crate::{facts::Peer, kind::Action};
+use crate::{
+    facts::{Facts, Peer},
+    kind::Action,
+};
 use hearth_crds::{
     annotation,
     condition::{ConditionStatus, ConditionType, Reason},
@@ -62,12 +65,21 @@ pub(super) fn check(cr: &Workflow) -> Result<(), Invalid> {
 
 /// How the attempt that a run works for stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Call {
-    waits: bool,
-    suspended: bool,
+pub(super) struct Call {
+    /// Its step still waits for the run.
+    pub(super) waits: bool,
+    /// Its Workflow is suspended: no new step starts here either.
+    pub(super) suspended: bool,
 }
 
-fn call(caller: &Caller, peer: Option<&Peer>, uid: Option<&str>) -> Call {
+/// The call that the object answers; None when no step asked.
+pub(super) fn call(cr: &Workflow, facts: &Facts) -> Option<Call> {
+    let (caller, name) = caller(cr)?;
+    let uid = trigger::annotated(&cr.metadata, annotation::TRIGGER_SCOPE);
+    Some(stand(&caller, facts.peers.get(&name), uid))
+}
+
+fn stand(caller: &Caller, peer: Option<&Peer>, uid: Option<&str>) -> Call {
     let gone = Call { waits: false, suspended: false };
     let Some(peer) = peer.filter(|p| Some(p.uid.as_str()) == uid) else { return gone };
     let Ok(status) = WorkflowStatus::deserialize(&peer.status) else { return gone };
@@ -86,20 +98,9 @@ fn call(caller: &Caller, peer: Option<&Peer>, uid: Option<&str>) -> Call {
 }
 
 impl Work<'_> {
-    fn call(&self) -> Option<Call> {
-        let (caller, name) = caller(self.cr)?;
-        let uid = trigger::annotated(&self.cr.metadata, annotation::TRIGGER_SCOPE);
-        Some(call(&caller, self.facts.peers.get(&name), uid))
-    }
-
     /// Whether a step asked for the run, and has gone on without it.
     pub(super) fn is_not_waited_for(&self) -> bool {
-        self.call().is_some_and(|c| !c.waits)
-    }
-
-    /// Whether the step that waits for the run belongs to a suspended Workflow: no new step starts here either.
-    pub(super) fn is_suspended_with_its_caller(&self) -> bool {
-        self.call().is_some_and(|c| c.suspended)
+        self.call.is_some_and(|c| !c.waits)
     }
 
     /// No run is under way: a run object goes some time after its record is stored, when no step waits for it any more.
@@ -107,7 +108,7 @@ impl Work<'_> {
         if id(self.cr).is_none() || self.next.run.as_ref().is_some_and(|r| r.finished_at.is_none()) {
             return;
         }
-        let not_waited_for = self.call().map(|c| !c.waits);
+        let not_waited_for = self.call.map(|c| !c.waits);
         let stored = self.cr.status.as_ref().and_then(|s| {
             let stored = |c: &&hearth_crds::condition::Condition| {
                 c.type_ == ConditionType::HistoryStored && c.status == ConditionStatus::True
