@@ -1,8 +1,10 @@
 //! Workflow: a DAG of steps, each a pod. This is what people write; its status is what the operator answers.
 
 mod status;
+mod steps;
 
 pub use status::*;
+pub use steps::{EndedSteps, Steps};
 
 use crate::{
     artifacts::Artifacts,
@@ -17,7 +19,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The most steps that one Workflow may have.
-pub const MAX_STEPS: usize = 128;
+pub const MAX_STEPS: usize = 2000;
+/// The most steps of a run that its status lists by name, when it has more; the others have ended, or not begun.
+pub const MAX_LISTED_STEPS: usize = 128;
 
 /// What a Workflow is asked to do: its steps, and how they run.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -54,9 +58,9 @@ pub struct WorkflowSpec {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub params: Vec<Param>,
-    /// steps of the DAG, by name; a step starts when all its needs succeeded. At least one, unless from names a template.
+    /// steps of the DAG, by name; a step starts when all its needs succeeded. At least one, unless from names a template; at most 2,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 128))]
+    #[schemars(length(max = 2000))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub steps: Vec<Step>,
     /// image of every step that names none, for example python:3.13. Default: none.
@@ -201,7 +205,7 @@ pub struct Step {
     pub name: String,
     /// needs: names of the steps that must succeed first. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 128), inner(length(max = 52)))]
+    #[schemars(length(max = 2000), inner(length(max = 52)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub needs: Vec<String>,
     /// after: steps that must have ended in one of the listed phases first, for example `{fit: [Failed, Skipped]}` to clean up. Such a step need not be listed in needs. Default: none.

@@ -6,7 +6,7 @@ use hearth_e2e::{
     status::{self, items, number, text},
     store,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn a_step_runs_for_each_item() -> Result<()> {
@@ -121,6 +121,36 @@ fn a_schedule_starts_a_run_at_its_time() -> Result<()> {
         let said = plugin::hearth(&scene.cluster, &["suspend", "w", "-n", &scene.namespace])?;
         ensure!(said.code == 0, "{said:?}");
         scene.wait("w", "condition=Suspended", A_WORD)?;
+        Ok(())
+    })
+}
+
+/// All two thousand wait for a person, so there is no pod: what the API server takes, writes and stores is what is tried.
+#[test]
+fn two_thousand_steps_are_told_by_place() -> Result<()> {
+    scene("long", |scene| {
+        let name = |at: usize| format!("s{at:04}");
+        let step = |at: usize| json!({"name": name(at), "needs": [name(at - 1)], "command": ["true"]});
+        let gate = json!({"name": name(0), "approval": {"message": "begin?"}});
+        let steps: Vec<Value> = std::iter::once(gate).chain((1..2000).map(step)).collect();
+        scene.apply("w", &json!({ "steps": steps }).to_string())?;
+        let asked =
+            scene.look("w", "the question", A_RUN, |o| Ok(status::says(o, "Ready", "False", "WaitingForApproval")))?;
+        ensure!(text(&asked, "/status/progress") == "0/2000", "{asked}");
+        let id = text(&asked, "/status/run/id").to_owned();
+        scene.cluster.patch(&scene.namespace, "hwf/w", &json!({"spec": {"cancel": {"run": id}}}))?;
+        let stored = scene
+            .look("w", "its record is stored", A_RUN, |o| Ok(status::says(o, "HistoryStored", "True", "Stored")))?;
+        status::expect(&stored, "Failed", "True", "Cancelled", &[])?;
+        ensure!(text(&stored, "/status/progress") == "2000/2000", "{}", text(&stored, "/status/progress"));
+        let length = stored.get("status").map_or(0, |status| status.to_string().len());
+        ensure!(length < 64 * 1024, "the status is {length} bytes long");
+        let groups =
+            stored.pointer("/status/run/over").and_then(Value::as_array).context("no step is told by place")?;
+        ensure!(groups.iter().any(|group| text(group, "/phase") == "Skipped"), "{groups:?}");
+        let rows = store::steps(&id)?;
+        let skipped = rows.iter().filter(|row| text(row, "/phase") == "Skipped").count();
+        ensure!(rows.len() == 2000 && skipped == 1999, "{} rows, {skipped} of steps that were skipped", rows.len());
         Ok(())
     })
 }

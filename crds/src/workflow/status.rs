@@ -1,5 +1,6 @@
 //! What the operator says of a Workflow: its run, its steps, and their items.
 
+use super::steps::{EndedSteps, Steps};
 use crate::{
     artifacts::StoredArtifact,
     condition::{Condition, Reason},
@@ -154,8 +155,12 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub results: BTreeMap<String, Json>,
     /// steps that have started, in the order of the spec.
+    #[serde(default, skip_serializing_if = "Steps::is_empty")]
+    #[schemars(with = "Vec<StepStatus>")]
+    pub steps: Steps,
+    /// over: steps that have ended, by place instead of by name, in a run of more than 128 steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<StepStatus>,
+    pub over: Vec<EndedSteps>,
 }
 
 /// What started a run.

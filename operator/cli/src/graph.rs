@@ -3,12 +3,12 @@
 use hearth_crds::{
     condition::Reason,
     time::Time,
-    workflow::{StepStatus, WorkflowStatus},
+    workflow::{self, StepStatus, WorkflowStatus},
 };
 use hearth_wire::{Run, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// A run and its steps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -108,6 +108,16 @@ impl Shape {
         Self::deserialize(spec).unwrap_or_default()
     }
 
+    /// The run with every step by its name.
+    fn by_name<'r>(&self, run: &'r workflow::Run) -> Cow<'r, workflow::Run> {
+        if run.over.is_empty() {
+            return Cow::Borrowed(run);
+        }
+        let mut run = run.clone();
+        run.list_by_name(|place| self.steps.get(place as usize).map(|s| s.name.as_str()));
+        Cow::Owned(run)
+    }
+
     /// Each step with what is known of it, then those that the spec does not name.
     fn nodes<'a>(&self, mut known: BTreeMap<&'a str, Node>, order: &[&'a str]) -> Vec<Node> {
         let mut nodes = Vec::with_capacity(self.steps.len());
@@ -155,6 +165,7 @@ impl Graph {
     /// The graph of the run that a status shows.
     pub fn live(namespace: &str, name: &str, status: &WorkflowStatus, shape: &Shape) -> Option<Self> {
         let run = status.run.as_ref()?;
+        let run = shape.by_name(run);
         let order: Vec<&str> = run.steps.iter().map(|s| s.name.as_str()).collect();
         let known = run.steps.iter().map(|s| (s.name.as_str(), Node::of(s))).collect();
         Some(Self {

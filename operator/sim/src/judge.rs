@@ -165,7 +165,7 @@ impl<K: Kind> Judge<K> {
             self.fault(now, format!("status has {size} bytes"));
         }
         let Ok(cr) = serde_json::from_value::<K::Cr>(raw.clone()) else { return };
-        let Some(shown) = K::status(&cr).and_then(|s| (self.lens.shown)(s)) else { return };
+        let Some(shown) = (self.lens.shown)(&cr) else { return };
         let parked = status.to_string().contains("Poisoned");
         match self.last.get(&uid).cloned() {
             Some(old) if old == shown && parked => {}

@@ -2,7 +2,7 @@
 
 use hearth_crds::{
     condition::{ConditionStatus, ConditionType},
-    workflow::{RunPhase, StepPhase, StepStatus, Workflow, WorkflowStatus},
+    workflow::{Run, RunPhase, StepPhase, StepStatus, Workflow, WorkflowStatus},
 };
 use hearth_plan::{Kind, workflow::fan_out::unfold};
 
@@ -30,8 +30,8 @@ pub struct Shown {
 
 /// How to look at a kind.
 pub struct Lens<K: Kind> {
-    /// The run that a status shows.
-    pub shown: fn(&K::Status) -> Option<Shown>,
+    /// The run that the status of an object shows.
+    pub shown: fn(&K::Cr) -> Option<Shown>,
     /// The most pods of a run at one time.
     pub parallelism: fn(&K::Cr) -> usize,
     /// Transitions of a run that are legal, beside staying as it is.
@@ -87,8 +87,9 @@ const STEP_TABLE: &[(&str, &str)] = &[
     ("Waiting", "Skipped"),
 ];
 
-fn shown(status: &WorkflowStatus) -> Option<Shown> {
-    let run = status.run.as_ref()?;
+fn shown(cr: &Workflow) -> Option<Shown> {
+    let status = cr.status.as_ref()?;
+    let run = status.run.as_ref().map(|run| by_name(cr, run))?;
     let phase = status.phase.unwrap_or(RunPhase::Pending);
     Some(Shown {
         run_id: run.id.clone(),
@@ -102,6 +103,13 @@ fn shown(status: &WorkflowStatus) -> Option<Shown> {
             .any(|c| c.type_ == ConditionType::HistoryStored && c.status == ConditionStatus::True),
         steps: run.steps.iter().flat_map(steps).collect(),
     })
+}
+
+/// The run with every step by its name.
+pub(crate) fn by_name(cr: &Workflow, run: &Run) -> Run {
+    let mut run = run.clone();
+    run.list_by_name(|place| cr.spec.steps.get(place as usize).map(|s| s.name.as_str()));
+    run
 }
 
 /// A step, and each of its items that may have started. A fan-out over an empty list never runs: it is not shown.

@@ -1,11 +1,12 @@
 //! What is left of a world when ids, times, seq and void attempts are taken away: two runs of the same story must leave the same.
 
-use crate::world::World;
-use hearth_crds::workflow::{FailureClass, RunPhase, StepStatus, Workflow, WorkflowStatus};
+use crate::{lens::by_name, world::World};
+use hearth_crds::workflow::{FailureClass, MAX_LISTED_STEPS, RunPhase, StepStatus, Workflow, WorkflowStatus};
 use hearth_plan::{
     Kind,
     record::{LineageRow, Relation, StepRow},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +21,8 @@ pub fn normal<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>)
     let objects: BTreeMap<String, Value> = world
         .server
         .crs()
-        .keys()
-        .map(|key| (named(&key.1), world.status(key).map_or(Value::Null, |s| status(&s))))
+        .iter()
+        .map(|(key, raw)| (named(&key.1), Workflow::deserialize(&**raw).map_or(Value::Null, |cr| status(&cr))))
         .collect();
     let mut runs: Vec<_> = world.store.runs.values().collect();
     runs.sort_by_key(|r| (named(&r.object.name), r.number));
@@ -55,13 +56,19 @@ fn names<K: Kind>(world: &World<K>) -> BTreeMap<String, String> {
     names
 }
 
-fn status(status: &WorkflowStatus) -> Value {
+fn status(cr: &Workflow) -> Value {
+    let Some(status) = &cr.status else { return Value::Null };
     let conditions: BTreeMap<String, Value> = status
         .conditions
         .iter()
         .map(|c| (format!("{:?}", c.type_), json!([format!("{:?}", c.status), c.reason])))
         .collect();
     let run = status.run.as_ref().map(|run| {
+        let mut run = by_name(cr, run);
+        // Which steps are told by place, and so without their attempts, depends on how soon their rows were stored.
+        let long = cr.spec.steps.len() > MAX_LISTED_STEPS;
+        run.steps.iter_mut().filter(|_| long).for_each(|step| step.ended.clear());
+        run.steps.sort_by_key(|step| cr.spec.steps.iter().position(|s| s.name == step.name));
         json!({
             "number": run.number, "trigger": run.trigger.as_str(), "params": run.params, "results": run.results,
             "failure": run.failure.as_ref().map(|f| json!([f.step, f.reason.as_str(), f.exit_code])),

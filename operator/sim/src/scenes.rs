@@ -98,6 +98,11 @@ fn status(status: &WorkflowStatus) -> String {
         if let Some(stop) = run.stop {
             let _ = writeln!(out, "  stopping: {stop:?}");
         }
+        for group in &run.over {
+            let reason = group.reason.map_or_else(String::new, |r| format!(" {r:?}"));
+            let places = serde_json::to_value(&group.places).unwrap_or_default();
+            let _ = writeln!(out, "  over {} #{}{reason} {places}", group.phase.as_str(), group.attempt);
+        }
         for step in &run.steps {
             let _ = write!(out, "  step {} {}", step.name, step.phase.as_str());
             let _ = write!(out, "{}", if step.attempt > 0 { format!(" #{}", step.attempt) } else { String::new() });

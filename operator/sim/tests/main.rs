@@ -14,6 +14,7 @@ mod conformance;
 mod ecosystem;
 mod fan_outs;
 mod faults;
+mod large_dags;
 mod properties;
 mod scenarios;
 mod smoke;

@@ -1,15 +1,20 @@
 //! What an expression may read: declared ([`Env`]) before a run, with values ([`Values`]) during it.
 
 use super::{Problem, Reference, Type};
+use fixedbitset::FixedBitSet;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, sync::Arc};
 
-/// The names that an expression may use, with their types.
+/// The names that an expression may use, with their types. What all steps of a Workflow have in common is shared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Env {
-    params: BTreeMap<String, Type>,
-    steps: BTreeMap<String, StepType>,
-    not_needed: BTreeSet<String>,
+    params: Arc<BTreeMap<String, Type>>,
+    /// All steps, numbered as they were added.
+    steps: Arc<BTreeMap<String, (usize, StepType)>>,
+    /// Those that have ended when the expression is read.
+    ended: FixedBitSet,
+    /// Those of them that have ended well: they are null only where they may be skipped themselves.
+    well: FixedBitSet,
     run_phase: bool,
     item: Option<Type>,
 }
@@ -35,22 +40,38 @@ impl Env {
     /// Adds `params.name`.
     #[must_use]
     pub fn param(mut self, name: impl Into<String>, of: Type) -> Self {
-        self.params.insert(name.into(), of);
+        Arc::make_mut(&mut self.params).insert(name.into(), of);
         self
     }
 
-    /// Adds `steps.name.outputs` and `steps.name.phase`.
+    /// Adds `steps.name.outputs` and `steps.name.phase` of a step that has ended well.
     #[must_use]
     pub fn step(mut self, name: impl Into<String>, step: StepType) -> Self {
-        self.steps.insert(name.into(), step);
+        let number = self.steps.len();
+        Arc::make_mut(&mut self.steps).insert(name.into(), (number, step));
+        self.ended.grow_and_insert(number);
+        self.well.grow_and_insert(number);
         self
     }
 
     /// Names a step that exists but need not have ended: using it is an error that says to add it to `needs`.
     #[must_use]
     pub fn step_not_needed(mut self, name: impl Into<String>) -> Self {
-        self.not_needed.insert(name.into());
+        let number = self.steps.len();
+        Arc::make_mut(&mut self.steps).insert(name.into(), (number, StepType::default()));
         self
+    }
+
+    /// The same names where just these steps have ended, and these of them well; numbered as they were added, from 0.
+    #[must_use]
+    pub fn when_ended(&self, ended: FixedBitSet, well: FixedBitSet) -> Self {
+        Self { ended, well, ..self.clone() }
+    }
+
+    /// Whether the step of that name has ended.
+    #[must_use]
+    pub fn has_ended(&self, step: &str) -> bool {
+        self.steps.get(step).is_some_and(|(number, _)| self.ended.contains(*number))
     }
 
     /// Adds `run.phase`, which is known when the run is over.
@@ -76,7 +97,7 @@ impl Env {
             }
             Reference::StepOutput { step, output } => {
                 let name = step;
-                let step = self.step_type(name)?;
+                let (step, may_be_null) = self.step_type(name)?;
                 if step.fan_out {
                     return Err(Problem::unsupported(
                         format!("`{reference}` of a step with `forEach`"),
@@ -88,12 +109,12 @@ impl Env {
                 }
                 let known = || step.outputs.keys().map(String::as_str);
                 let of = step.outputs.get(output).ok_or_else(|| Problem::unknown("output", output, known()))?;
-                Ok(skippable(of.clone(), step, ran))
+                Ok(skippable(of.clone(), may_be_null, ran))
             }
             Reference::StepOutputs { step } => {
-                let step = self.step_type(step)?;
+                let (step, may_be_null) = self.step_type(step)?;
                 let one = Type::Record(step.outputs.clone());
-                Ok(skippable(if step.fan_out { Type::list(one) } else { one }, step, ran))
+                Ok(skippable(if step.fan_out { Type::list(one) } else { one }, may_be_null, ran))
             }
             Reference::StepPhase(step) => self.step_type(step).map(|_| Type::String),
             Reference::RunId | Reference::Now => Ok(Type::String),
@@ -106,17 +127,21 @@ impl Env {
     }
 
     pub(super) fn may_be_skipped(&self, step: &str) -> bool {
-        self.steps.get(step).is_some_and(|s| s.may_be_skipped)
+        self.step_type(step).is_ok_and(|(_, may_be_null)| may_be_null)
     }
 
-    fn step_type(&self, name: &str) -> Result<&StepType, Problem> {
-        if let Some(step) = self.steps.get(name) {
-            return Ok(step);
+    /// What a step gives, and whether that may be null.
+    fn step_type(&self, name: &str) -> Result<(&StepType, bool), Problem> {
+        match self.steps.get(name) {
+            Some((number, step)) if self.ended.contains(*number) => {
+                Ok((step, step.may_be_skipped || !self.well.contains(*number)))
+            }
+            Some(_) => Err(Problem::NotNeeded { step: name.to_owned() }),
+            None => {
+                let known = self.steps.iter().filter(|(_, (number, _))| self.ended.contains(*number));
+                Err(Problem::unknown("step", name, known.map(|(name, _)| name.as_str())))
+            }
         }
-        if self.not_needed.contains(name) {
-            return Err(Problem::NotNeeded { step: name.to_owned() });
-        }
-        Err(Problem::unknown("step", name, self.steps.keys().map(String::as_str)))
     }
 }
 
@@ -124,8 +149,8 @@ fn no_item(name: &str) -> Problem {
     Problem::unsupported(format!("`{name}`"), "give the step a `forEach`")
 }
 
-fn skippable(of: Type, step: &StepType, ran: bool) -> Type {
-    if step.may_be_skipped && !ran { of.nullable() } else { of }
+fn skippable(of: Type, may_be_null: bool, ran: bool) -> Type {
+    if may_be_null && !ran { of.nullable() } else { of }
 }
 
 /// The values of a run, as far as it has come.

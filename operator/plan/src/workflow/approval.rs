@@ -1,7 +1,7 @@
 //! Steps that wait for a person. They run no pod, so they have no attempt.
 
 use super::{
-    machine::{Pass, explain, finish, never_started, values},
+    machine::{Pass, explain, finish, never_started, values_for},
     valid::ValidStep,
 };
 use crate::expr::Checked;
@@ -13,7 +13,7 @@ use hearth_crds::{
 impl Pass<'_> {
     /// Begins to wait.
     pub(super) fn ask(&mut self, run: &mut Run, step: &ValidStep, message: &Checked) {
-        if let Err(e) = message.render_text(&values(run)) {
+        if let Err(e) = message.render_text(&values_for(run, self.spec, step)) {
             run.steps.push(never_started(&step.name, StepPhase::Failed, Reason::ExpressionFailed, self.now));
             explain(run, &step.name, Reason::ExpressionFailed, None, &e.to_string());
             return;
@@ -49,7 +49,7 @@ impl Pass<'_> {
     }
 
     fn say_what_is_asked(&mut self, run: &Run, step: &ValidStep, message: &Checked) {
-        let asked = message.render_text(&values(run)).unwrap_or_default();
+        let asked = message.render_text(&values_for(run, self.spec, step)).unwrap_or_default();
         let other = self.approvals.iter().find(|a| a.step == step.name && a.run != run.id);
         let ignored = other.map(|a| format!("; the entry for run {} is ignored", a.run)).unwrap_or_default();
         let text = format!(

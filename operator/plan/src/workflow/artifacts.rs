@@ -1,7 +1,6 @@
 //! Files that steps hand on: what a step declares, what its spec.json says of them, and what became of them.
 
 use super::{
-    graph::Before,
     outcome::{Failed, failed},
     valid::{Invalid, ValidStep, invalid},
 };
@@ -99,11 +98,6 @@ pub(super) fn check(
     Ok(rules)
 }
 
-/// The steps that have ended when one with these steps before it starts.
-pub(super) fn ended<'a>(before: Option<&'a Before<'a>>) -> impl Fn(&str) -> bool + 'a {
-    move |name| before.is_some_and(|b| b.ended.contains(name))
-}
-
 fn most(field: &str, count: usize, limit: usize) -> Result<(), Invalid> {
     if count > limit { invalid(field, format!("has {count} entries, at most {limit} are allowed")) } else { Ok(()) }
 }
@@ -168,7 +162,7 @@ pub(super) fn inputs(run: &Run, step: &ValidStep) -> Result<Vec<Input>, String> 
 
 fn one_input(run: &Run, input: &ArtifactInput) -> Result<Input, String> {
     let ArtifactInput { name, path, step, artifact } = input;
-    let from = run.steps.iter().find(|s| s.name == *step && s.phase == StepPhase::Succeeded);
+    let from = run.steps.named(step).filter(|s| s.phase == StepPhase::Succeeded);
     let Some(stored) = from.and_then(|s| s.artifacts.get(artifact)) else {
         return Err(format!(
             "artifact {step}.{artifact} is not there, since step {step} did not succeed: guard this step with when"

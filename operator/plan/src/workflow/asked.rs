@@ -82,11 +82,9 @@ impl Work<'_> {
             let request = self.next.requests.iter().find(|r| r.id == id).cloned();
             let Some(request) = request else { continue };
             let of_run = request.run.as_deref() == Some(run.id.as_str());
-            let approved = run.steps.iter().any(|s| {
-                Some(&s.name) == request.step.as_ref()
-                    && s.phase == StepPhase::Succeeded
-                    && s.reason == Some(Reason::Approved)
-            });
+            let approved = request.step.as_ref().and_then(|step| run.steps.named(step));
+            let approved =
+                approved.is_some_and(|s| s.phase == StepPhase::Succeeded && s.reason == Some(Reason::Approved));
             if !of_run || (kind == RequestKind::Cancel && run.finished_at.is_some()) {
                 self.answer(&id, AnswerResult::Refused, "that run is not under way");
             } else if kind == RequestKind::Approve && approved {

@@ -9,7 +9,7 @@ use hearth_crds::{
     condition::{ConditionStatus, ConditionType, Reason},
     label,
     time::Time,
-    workflow::Run,
+    workflow::{Run, StepStatus},
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
@@ -84,9 +84,10 @@ impl Work<'_> {
         Some(run.finished_at?.after(keep)).filter(|until| self.now < *until)
     }
 
-    /// Pods of a fan-out that are over and recorded go in mid-run, when there are many: one by one, as many as a pass can bear.
+    /// Pods of attempts that are over and recorded go in mid-run, when there are many: one by one, as many as a pass can bear.
     pub(super) fn drop_recorded(&mut self, run: &Run) {
-        let Some(old) = self.cr.status.as_ref().and_then(|s| s.run.as_ref()).filter(|r| r.id == run.id) else { return };
+        let old = self.old.as_deref().and_then(|s| s.run.as_ref()).filter(|r| r.id == run.id);
+        let Some(old) = old else { return };
         let ended = self.facts.pods.values().filter(|p| deletable(p) && p.seen_to_end());
         if self.facts.recorded.get(&run.id).is_none_or(|seq| *seq < old.seq) || ended.clone().count() <= MANY_PODS {
             return;
@@ -95,11 +96,12 @@ impl Work<'_> {
         let may_go = |p: &&PodFact| {
             let of = |key: &str| p.labels.get(key).map(String::as_str);
             let item = of(label::ITEM).and_then(|n| n.parse::<u32>().ok());
-            let step = old.steps.iter().find(|s| Some(s.name.as_str()) == of(label::STEP));
-            let fan = step.and_then(|s| s.fan_out.as_deref());
-            of(label::RUN) == Some(&run.id)
-                && !(keep && p.phase == PodPhase::Failed)
-                && item.zip(fan).is_some_and(|(item, fan)| item < fan.started && !fan.open.contains(item))
+            let step = of(label::STEP).and_then(|name| old.steps.named(name));
+            let is_over = |step: &StepStatus| match (step.fan_out.as_deref(), item) {
+                (Some(fan), Some(item)) => item < fan.started && !fan.open.contains(item),
+                (Some(_), None) | (None, _) => step.phase.is_terminal(),
+            };
+            of(label::RUN) == Some(&run.id) && !(keep && p.phase == PodPhase::Failed) && step.is_some_and(is_over)
         };
         let actions: Vec<_> = ended
             .filter(may_go)

@@ -16,7 +16,7 @@ const MAX_MESSAGE: usize = 512;
 
 /// Whether a step of that name is listed, and over.
 fn is_over(run: &Run, name: &str) -> bool {
-    run.steps.iter().any(|r| r.name == name && r.phase.is_terminal())
+    run.steps.named(name).is_some_and(|s| s.phase.is_terminal())
 }
 
 /// Whether every step of the DAG is over; the step on exit may still be to come.
@@ -42,7 +42,7 @@ pub fn conclude(run: &mut Run, spec: &Valid, now: Time) -> Option<RunPhase> {
 }
 
 fn failed(run: &Run, name: &str) -> bool {
-    run.steps.iter().any(|s| s.name == name && matches!(s.phase, StepPhase::Failed | StepPhase::Cancelled))
+    run.steps.named(name).is_some_and(|s| matches!(s.phase, StepPhase::Failed | StepPhase::Cancelled))
 }
 
 type Results = Result<BTreeMap<String, Json>, Failure>;

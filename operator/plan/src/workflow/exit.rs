@@ -15,7 +15,7 @@ impl Pass<'_> {
         let Some(exit) = self.spec.on_exit.as_ref().filter(|_| conclude::steps_are_over(run, self.spec)) else {
             return;
         };
-        let listed = run.steps.iter().position(|s| s.name == exit.name);
+        let listed = run.steps.position(&exit.name);
         if listed.and_then(|i| run.steps.get(i)).is_some_and(|s| s.phase == StepPhase::Running) {
             return;
         }
@@ -53,7 +53,7 @@ impl Pass<'_> {
     /// Ends the step on exit too: the object goes, or somebody cancels a run of which only that step is left.
     pub(super) fn stop_exit(&mut self, run: &mut Run, reason: Reason) {
         let Some(exit) = &self.spec.on_exit else { return };
-        let Some(status) = run.steps.iter_mut().find(|s| s.name == exit.name) else { return };
+        let Some(status) = run.steps.named_mut(&exit.name) else { return };
         match status.phase {
             StepPhase::Waiting => finish(status, StepPhase::Cancelled, Some(reason), self.now),
             StepPhase::Running => {

@@ -259,7 +259,7 @@ impl Pass<'_> {
 
     /// Starts what is due of a fan-out, while there is room: attempts that follow failed ones, then new items. How many.
     pub(super) fn begin_items(&mut self, run: &mut Run, step: &ValidStep, room: usize) -> usize {
-        let Some(position) = run.steps.iter().position(|s| s.name == step.name) else { return 0 };
+        let Some(position) = run.steps.position(&step.name) else { return 0 };
         let Some(mut status) = run.steps.get(position).filter(|s| s.phase == StepPhase::Running).cloned() else {
             return 0;
         };

@@ -3,7 +3,7 @@
 use super::{
     build::Owner,
     digest::pod_name,
-    fan_out, lineage,
+    fan_out, lineage, listing,
     outcome::{self, Outcome},
     specs::Spec,
     valid::ValidStep,
@@ -48,6 +48,8 @@ impl Source<'_> {
     /// The rows of `status`: those of the run, and of each step that differs from `old`.
     #[must_use]
     pub fn batch(&self, old: Option<&WorkflowStatus>, status: &WorkflowStatus) -> Option<RecordBatch> {
+        let (status, old) = (listing::unfold(status, self.spec), old.map(|old| listing::unfold(old, self.spec)));
+        let (status, old) = (&*status, old.as_deref());
         let run = status.run.as_ref()?;
         let phase = status.phase.unwrap_or(RunPhase::Pending);
         let before = old.and_then(|o| o.run.as_ref()).filter(|r| r.id == run.id);
@@ -57,9 +59,16 @@ impl Source<'_> {
         }
         let mut records = vec![Record::Run(Box::new(self.run_row(run, phase, status)))];
         records.extend(run_events(run, phase).into_iter().map(Record::Event));
+        let long = self.spec.and_then(|s| s.checked.as_ref().ok()).is_some_and(listing::is_long);
         for step in &run.steps {
-            let was = before.and_then(|b| b.steps.iter().find(|s| s.name == step.name));
-            if was != Some(step) {
+            let was = before.and_then(|b| b.steps.named(&step.name));
+            if was == Some(step) {
+                continue;
+            }
+            if long && listing::is_told_by_place(step) {
+                let recalled = self.recall(run, was, step);
+                recalled.into_iter().for_each(|step| self.step_records(run, was, &step, &mut records));
+            } else {
                 self.step_records(run, was, step, &mut records);
             }
         }
@@ -71,6 +80,25 @@ impl Source<'_> {
             seq: run.seq,
             last: phase.is_terminal(),
             records,
+        })
+    }
+
+    /// What can still be said of a step that is told by place. None when its rows are stored: only then it is told so, and
+    /// its pod goes, unless the status grew too long while the store was away.
+    fn recall(&self, run: &Run, was: Option<&StepStatus>, step: &StepStatus) -> Option<StepStatus> {
+        let owner = Owner::of(self.cr);
+        let name = |attempt| pod_name(&owner.name, &owner.uid, &run.id, &step.name, None, attempt);
+        let unstored = match was {
+            Some(was) => !was.phase.is_terminal(),
+            None => step.attempt == 0 || (1..=step.attempt).any(|n| self.facts.pods.contains_key(&name(n))),
+        };
+        let known = |at: fn(&StepStatus) -> Option<Time>| was.and_then(at);
+        let pod = self.facts.pods.get(&name(step.attempt));
+        unstored.then(|| StepStatus {
+            since: known(|was| was.since).or(pod.and_then(|p| p.created_at)),
+            started_at: known(|was| was.started_at),
+            finished_at: pod.and_then(outcome::ended_at).or(run.updated_at),
+            ..step.clone()
         })
     }
 

@@ -3,13 +3,13 @@
 use super::{
     build::{self, Owner},
     conclude::{self, Idle, Situation},
-    digest, fan_out,
+    digest, fan_out, listing,
     machine::Pass,
     run_object::{self, Call},
     schedule::{self, Schedules},
     specs::Specs,
     starting,
-    valid::{Valid, ValidStep},
+    valid::{Valid, ValidStep, positions},
     waiting,
 };
 use crate::{
@@ -21,19 +21,21 @@ use hearth_crds::{
     condition::{ConditionStatus, ConditionType, Reason},
     time::Time,
     workflow::{
-        Failure, LastRun, RerunFrom, Run, RunPhase, RunPolicy, StepPhase, StepStatus, Trigger, Workflow, WorkflowStatus,
+        Failure, LastRun, MAX_LISTED_STEPS, RerunFrom, Run, RunPhase, RunPolicy, StepPhase, StepStatus, Steps, Trigger,
+        Workflow, WorkflowStatus,
     },
 };
 use serde_json::Map;
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
 /// Progress alone is written this often at most.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(5);
-/// The status of a run with a fan-out is written this often at most.
-const FAN_OUT_PAUSE: Duration = Duration::from_millis(100);
+/// The status of a run with a fan-out, or of very many steps, is written this often at most.
+const LARGE_RUN_PAUSE: Duration = Duration::from_millis(100);
 /// How long the cache may take to show a revision that was just posted.
 const REVISION_LAG: Duration = Duration::from_secs(60);
 /// Status stays below this, as JSON.
@@ -47,6 +49,8 @@ pub(super) struct Work<'a> {
     /// The step that waits for this run, when one asked for it.
     pub(super) call: Option<Call>,
     pub(super) specs: &'a Specs,
+    /// The status that was seen, with every step by its name.
+    pub(super) old: Option<Cow<'a, WorkflowStatus>>,
     pub(super) next: WorkflowStatus,
     pub(super) situation: Situation,
     pub(super) plan: Plan<WorkflowStatus>,
@@ -59,6 +63,8 @@ pub(super) fn plan(cr: &Workflow, specs: &Specs, facts: &Facts, env: &Env, now: 
     if cr.metadata.uid.is_none() || (deleting && !has_finalizer(cr)) {
         return Plan::default();
     }
+    let pinned = cr.status.as_ref().and_then(|s| s.run.as_ref()).and_then(|run| specs.pinned(run));
+    let old = cr.status.as_ref().map(|status| listing::unfold(status, pinned));
     let mut work = Work {
         cr,
         facts,
@@ -67,7 +73,8 @@ pub(super) fn plan(cr: &Workflow, specs: &Specs, facts: &Facts, env: &Env, now: 
         owner: Owner::of(cr),
         call: run_object::call(cr, facts),
         specs,
-        next: cr.status.clone().unwrap_or_default(),
+        next: old.as_deref().cloned().unwrap_or_default(),
+        old,
         situation: Situation::default(),
         plan: Plan::default(),
         wake: None,
@@ -237,6 +244,15 @@ impl Work<'_> {
         self.situation.steps = Some(spec.count());
     }
 
+    /// What the object waits for between runs.
+    fn idle(&self) -> Option<Idle> {
+        match schedule::policy(&self.cr.spec) {
+            RunPolicy::Manual => Some(Idle::Template),
+            RunPolicy::OnSchedule => Some(Idle::Scheduled(self.next.schedule.as_ref().and_then(|s| s.next))),
+            RunPolicy::OnChange => None,
+        }
+    }
+
     /// Starts the next run if there is a reason to, and nothing in its way.
     fn maybe_start(&mut self) {
         // A request may be there before anything else of the status.
@@ -247,11 +263,7 @@ impl Work<'_> {
             self.next.rerun_token.clone_from(&token);
         }
         let due = self.due();
-        self.situation.idle = match schedule::policy(&self.cr.spec) {
-            RunPolicy::Manual => Some(Idle::Template),
-            RunPolicy::OnSchedule => Some(Idle::Scheduled(self.next.schedule.as_ref().and_then(|s| s.next))),
-            RunPolicy::OnChange => None,
-        };
+        self.situation.idle = self.idle();
         let Some(trigger) = self.trigger(token.as_deref(), due) else {
             if let Err(e) = self.specs.current.checked.as_ref().map(drop)
                 && !self.specs.current.waits
@@ -302,7 +314,7 @@ impl Work<'_> {
 
     /// Steps of the last run that the next one takes over: those that succeeded, when a run of the same spec did not.
     /// An approval is taken over only with a step that it let pass: else it is asked for again.
-    fn taken_over(&self, trigger: Trigger, spec: &Valid) -> Vec<StepStatus> {
+    fn taken_over(&self, trigger: Trigger, spec: &Valid) -> Steps {
         let from = match trigger {
             Trigger::Rerun => self.cr.spec.rerun.as_ref().and_then(|r| r.from),
             Trigger::Requested => self.asked_to_run().and_then(|r| r.from),
@@ -312,16 +324,16 @@ impl Work<'_> {
         let last = self.next.run.as_ref().filter(|run| self.specs.is_current(run));
         match (last, self.next.phase) {
             (Some(run), Some(RunPhase::Failed | RunPhase::Cancelled)) if from_failed => {
-                let done = |name: &str| run.steps.iter().any(|s| s.name == name && s.phase == StepPhase::Succeeded);
+                let done = |name: &str| run.steps.named(name).is_some_and(|s| s.phase == StepPhase::Succeeded);
                 let passed = |name: &str| spec.steps.iter().any(|s| done(&s.name) && s.needs.iter().any(|n| n == name));
-                let asks = |name: &str| spec.steps.iter().any(|s| s.name == name && s.approval.is_some());
+                let asks = |name: &str| spec.step(name).is_some_and(|s| s.approval.is_some());
                 let kept = run
                     .steps
                     .iter()
                     .filter(|s| done(&s.name) && (!asks(&s.name) || passed(&s.name)) && !spec.is_exit(&s.name));
                 kept.map(|s| starting::taken_over(s, self.now)).collect()
             }
-            _ => Vec::new(),
+            _ => Steps::default(),
         }
     }
 
@@ -376,6 +388,7 @@ impl Work<'_> {
             failure: None,
             results: BTreeMap::new(),
             steps,
+            over: Vec::new(),
         };
         self.next.phase = None;
         self.pass(run, spec, false, None);
@@ -383,7 +396,8 @@ impl Work<'_> {
 
     /// Describes the new status, and decides whether it is written now.
     fn finish(mut self) -> Plan<WorkflowStatus> {
-        let old = self.cr.status.as_ref();
+        let old = self.old.take();
+        let old = old.as_deref();
         let generation = self.cr.metadata.generation;
         self.next.observed_generation = generation;
         if self.situation.steps.is_none() {
@@ -421,17 +435,40 @@ impl Work<'_> {
             run.seq = before.filter(|b| b.id == run.id).map_or(0, |b| b.seq) + 1;
             run.updated_at = Some(self.now);
         }
-        shrink(&mut self.next);
+        self.shorten(before);
         self.plan.status = Some(self.next.clone());
     }
 
-    /// Until when the next write waits: items that end one by one make ten writes a second at most.
+    /// Keeps the status below its limit. Steps that are over are told by place once their rows are stored, since those hold
+    /// their times; sooner when the store is away for so long that the status would grow too long.
+    fn shorten(&mut self, before: Option<&Run>) {
+        let spec = self.next.run.as_ref().and_then(|run| self.specs.pinned(run)).and_then(|s| s.checked.as_ref().ok());
+        if let Some(spec) = spec.filter(|spec| listing::is_long(spec))
+            && let Some(run) = self.next.run.as_mut()
+        {
+            let before = before.filter(|b| b.id == run.id);
+            let stored = self.facts.recorded.get(&run.id);
+            let before = before.filter(|b| stored.is_some_and(|seq| *seq >= b.seq));
+            listing::fold(run, spec, |step| {
+                listing::is_told_by_place(step) || before.and_then(|b| b.steps.named(&step.name)) == Some(step)
+            });
+            if length(&self.next) > MAX_STATUS
+                && let Some(run) = self.next.run.as_mut()
+            {
+                listing::fold(run, spec, |_| true);
+            }
+        }
+        shrink(&mut self.next);
+    }
+
+    /// Until when the next write waits: what ends one by one makes ten writes a second at most.
     fn crowded(&self, old: Option<&WorkflowStatus>) -> Option<Time> {
         let (before, after) = old.and_then(|o| o.run.as_ref()).zip(self.next.run.as_ref())?;
-        let fans = after.steps.iter().any(|s| s.fan_out.is_some());
-        let at = before.updated_at?.after(FAN_OUT_PAUSE);
+        let large = self.situation.steps.is_some_and(|steps| steps > MAX_LISTED_STEPS);
+        let large = large || after.steps.iter().any(|s| s.fan_out.is_some());
+        let at = before.updated_at?.after(LARGE_RUN_PAUSE);
         let same = before.id == after.id && after.finished_at.is_none() && before.stop == after.stop;
-        (fans && same && self.now < at).then_some(at)
+        (large && same && self.now < at).then_some(at)
     }
 
     /// Whether the change is progress alone, and the last write is fresh.
@@ -514,10 +551,12 @@ fn event_message(owner: &Owner, run: &Run, phase: RunPhase) -> String {
 /// A spec of no more than the names of the steps that a run has started: enough to stop them.
 fn bare(run: &Run) -> Valid {
     let step = |name: &str| ValidStep { name: name.to_owned(), ..ValidStep::default() };
+    let steps: Vec<ValidStep> = run.steps.iter().map(|s| step(&s.name)).collect();
     Valid {
         params: Map::new(),
         open_params: Vec::new(),
-        steps: run.steps.iter().map(|s| step(&s.name)).collect(),
+        positions: positions(&steps),
+        steps,
         parallelism: 1,
         fail_fast: false,
         timeout: None,
@@ -529,10 +568,15 @@ fn bare(run: &Run) -> Valid {
     }
 }
 
+/// Bytes of a status, as JSON.
+fn length(status: &WorkflowStatus) -> usize {
+    serde_json::to_vec(status).map_or(0, |v| v.len())
+}
+
 /// Keeps a status below its limit: what is listed of ended attempts goes first, since history has it.
 fn shrink(status: &mut WorkflowStatus) {
     for keep in [1usize, 0] {
-        if serde_json::to_vec(status).map_or(0, |v| v.len()) <= MAX_STATUS {
+        if length(status) <= MAX_STATUS {
             return;
         }
         for step in status.run.iter_mut().flat_map(|r| r.steps.iter_mut()) {

@@ -65,9 +65,14 @@ pub struct Pass<'a> {
     pub held: usize,
 }
 
-/// The run's values for expressions.
+/// The run's values for expressions that may read any step.
 #[must_use]
 pub fn values(run: &Run) -> Values {
+    values_of(run, run.steps.iter())
+}
+
+/// The same with no more than these steps.
+fn values_of<'a>(run: &Run, steps: impl Iterator<Item = &'a StepStatus>) -> Values {
     let step = |s: &StepStatus| {
         let outputs = match s.phase {
             StepPhase::Succeeded if s.fan_out.is_some() => s.fan_out.as_deref().map_or(Value::Null, outputs),
@@ -80,7 +85,7 @@ pub fn values(run: &Run) -> Values {
     };
     Values {
         params: run.params.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect(),
-        steps: run.steps.iter().filter(|s| s.phase.is_terminal()).map(|s| (s.name.clone(), step(s))).collect(),
+        steps: steps.filter(|s| s.phase.is_terminal()).map(|s| (s.name.clone(), step(s))).collect(),
         run_id: run.id.clone(),
         run_number: run.number,
         run_phase: None,
@@ -93,7 +98,7 @@ pub fn values(run: &Run) -> Values {
 #[must_use]
 pub fn values_for(run: &Run, spec: &Valid, step: &ValidStep) -> Values {
     let run_phase = spec.is_exit(&step.name).then(|| conclude::verdict(run, spec).0.as_str().to_owned());
-    Values { run_phase, ..values(run) }
+    Values { run_phase, ..values_of(run, step.reads.iter().filter_map(|name| run.steps.named(name))) }
 }
 
 impl Pass<'_> {
@@ -202,7 +207,7 @@ impl Pass<'_> {
             }
         }
         for step in &self.spec.steps {
-            if !run.steps.iter().any(|s| s.name == step.name) {
+            if run.steps.named(&step.name).is_none() {
                 run.steps.push(never_started(&step.name, StepPhase::Skipped, reason, self.now));
             }
         }
@@ -230,6 +235,11 @@ impl Pass<'_> {
             }
         }
     }
+}
+
+/// Steps are listed in the order of the spec, whatever order they started in.
+pub(super) fn sort(run: &mut Run, spec: &Valid) {
+    run.steps.sort_by_key(|s| spec.position(&s.name).unwrap_or(usize::MAX));
 }
 
 /// Bytes of outputs that a step holds.
@@ -269,7 +279,7 @@ pub(super) fn finish(status: &mut StepStatus, phase: StepPhase, reason: Option<R
 
 /// Explains the first failure of a run; later ones are rows of history.
 pub(super) fn explain(run: &mut Run, step: &str, reason: Reason, exit_code: Option<i32>, message: &str) {
-    let attempt = run.steps.iter().find(|s| s.name == step).map(|s| s.attempt).filter(|a| *a > 0);
+    let attempt = run.steps.named(step).map(|s| s.attempt).filter(|a| *a > 0);
     explain_at(run, step, None, attempt, reason, exit_code, message);
 }
 

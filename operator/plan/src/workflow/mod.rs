@@ -14,6 +14,7 @@ mod graph;
 pub mod history;
 mod lifecycle;
 mod lineage;
+mod listing;
 pub mod machine;
 pub mod nested;
 pub mod outcome;
@@ -56,7 +57,7 @@ impl Intends for WorkflowStatus {
     fn intends(&self, intent: &Intent) -> bool {
         let run = self.run.as_ref().filter(|r| r.id == intent.run_id && r.finished_at.is_none());
         run.is_some_and(|r| {
-            let step = r.steps.iter().find(|s| s.name == intent.step && s.phase == StepPhase::Running);
+            let step = r.steps.named(&intent.step).filter(|s| s.phase == StepPhase::Running);
             step.is_some_and(|s| match &s.fan_out {
                 None => s.attempt == intent.attempt && intent.item == 0,
                 Some(fan) => {
@@ -112,8 +113,10 @@ impl Kind for WorkflowKind {
         intents: &[Intent],
         env: &Env,
     ) -> Vec<Start> {
-        let Some(run) = accepted.status().run.as_ref() else { return Vec::new() };
-        let Some(Ok(spec)) = specs.pinned(run).map(|s| s.checked.as_ref()) else { return Vec::new() };
+        let Some(pinned) = accepted.status().run.as_ref().and_then(|run| specs.pinned(run)) else { return Vec::new() };
+        let Ok(spec) = pinned.checked.as_ref() else { return Vec::new() };
+        let status = listing::unfold(accepted.status(), Some(pinned));
+        let Some(run) = status.run.as_ref() else { return Vec::new() };
         intents.iter().filter_map(|intent| start(cr, accepted, run, spec, intent, env)).collect()
     }
 
@@ -153,7 +156,7 @@ fn start(
 ) -> Option<Start> {
     let owner = Owner::of(cr);
     let step = spec.step(&intent.step)?;
-    let status = run.steps.iter().find(|s| s.name == intent.step)?;
+    let status = run.steps.named(&intent.step)?;
     let mut values = machine::values_for(run, spec, step);
     let one = match &status.fan_out {
         None => status.clone(),

@@ -84,7 +84,7 @@ fn stand(caller: &Caller, peer: Option<&Peer>, uid: Option<&str>) -> Call {
     let Some(peer) = peer.filter(|p| Some(p.uid.as_str()) == uid) else { return gone };
     let Ok(status) = WorkflowStatus::deserialize(&peer.status) else { return gone };
     let run = status.run.as_ref().filter(|r| r.id == caller.run && r.finished_at.is_none());
-    let step = run.and_then(|r| r.steps.iter().find(|s| s.name == caller.step));
+    let step = run.and_then(|r| r.steps.named(&caller.step));
     let waits = step.is_some_and(|step| {
         let one = match (&step.fan_out, caller.item) {
             (Some(fan), Some(item)) if fan.open.contains(item) => fan_out::unfold(fan, step, item),

@@ -3,13 +3,14 @@
 use super::{
     build::Unready,
     fan_out::open_attempts,
-    machine::{Pass, explain, finish, never_started, values, values_for},
-    valid::ValidStep,
+    listing,
+    machine::{Pass, explain, finish, never_started, sort, values_for},
+    valid::{Valid, ValidStep},
 };
 use hearth_crds::{
     condition::Reason,
     time::Time,
-    workflow::{Run, StepEnd, StepPhase, StepStatus},
+    workflow::{MAX_LISTED_STEPS, Run, StepEnd, StepPhase, StepStatus},
 };
 
 impl Pass<'_> {
@@ -21,12 +22,13 @@ impl Pass<'_> {
         self.settle(run);
         let spec = self.spec;
         let mut active: usize = run.steps.iter().map(working).sum();
+        let mut listed_room = listed_room(run, spec);
         for step in &spec.steps {
-            if run.steps.iter().any(|s| s.name == step.name && s.fan_out.is_some()) {
+            if run.steps.named(&step.name).is_some_and(|s| s.fan_out.is_some()) {
                 active += self.go_on_with_items(run, step, active);
                 continue;
             }
-            let listed = run.steps.iter().position(|s| s.name == step.name);
+            let listed = run.steps.position(&step.name);
             let may_start = match listed.and_then(|i| run.steps.get(i)) {
                 Some(s) if s.phase == StepPhase::Waiting => self.retry_is_due(s),
                 Some(_) => false,
@@ -38,6 +40,14 @@ impl Pass<'_> {
             if self.suspended {
                 self.note(&step.name, Reason::Suspended, "it is suspended");
                 continue;
+            }
+            if listed.is_none() {
+                if listed_room == 0 {
+                    let most = format!("at most {MAX_LISTED_STEPS} steps of so large a run are under way at one time");
+                    self.note(&step.name, Reason::Running, most);
+                    continue;
+                }
+                listed_room -= 1;
             }
             if let Some(message) = &step.approval {
                 self.ask(run, step, message);
@@ -59,7 +69,6 @@ impl Pass<'_> {
         }
         // A step that failed to begin settles those after it.
         self.settle(run);
-        self.sort(run);
     }
 
     /// Starts items of a fan-out that is under way. How many.
@@ -100,7 +109,7 @@ impl Pass<'_> {
                 ..never_started(&step.name, StepPhase::Running, Reason::Running, self.now)
             });
         }
-        let Some(status) = run.steps.iter_mut().find(|s| s.name == step.name) else { return false };
+        let Some(status) = run.steps.named_mut(&step.name) else { return false };
         status.phase = StepPhase::Running;
         status.attempt += 1;
         status.since = Some(self.now);
@@ -116,13 +125,13 @@ impl Pass<'_> {
     fn settle(&mut self, run: &mut Run) {
         let spec = self.spec;
         for step in &spec.steps {
-            if run.steps.iter().any(|s| s.name == step.name) {
+            if run.steps.named(&step.name).is_some() {
                 continue;
             }
             match needs(run, step) {
                 Needs::Open => {}
                 Needs::Unmet(reason) => run.steps.push(never_started(&step.name, StepPhase::Skipped, reason, self.now)),
-                Needs::Met => match step.when.as_ref().map(|w| w.render_condition(&values(run))) {
+                Needs::Met => match step.when.as_ref().map(|w| w.render_condition(&values_for(run, spec, step))) {
                     None | Some(Ok(true)) => {}
                     Some(Ok(false)) => {
                         run.steps.push(never_started(&step.name, StepPhase::Skipped, Reason::WhenFalse, self.now))
@@ -139,14 +148,17 @@ impl Pass<'_> {
                 },
             }
         }
-        self.sort(run);
+        sort(run, spec);
     }
+}
 
-    /// Steps are listed in the order of the spec, whatever order they started in.
-    fn sort(&self, run: &mut Run) {
-        let place = |name: &str| self.spec.steps.iter().position(|s| s.name == name).unwrap_or(usize::MAX);
-        run.steps.sort_by_key(|s| place(&s.name));
+/// How many more steps may begin before a status that lists them all by name would grow too long.
+fn listed_room(run: &Run, spec: &Valid) -> usize {
+    if !listing::is_long(spec) {
+        return usize::MAX;
     }
+    let open = run.steps.iter().filter(|s| !s.phase.is_terminal() && !spec.is_exit(&s.name)).count();
+    MAX_LISTED_STEPS.saturating_sub(open)
 }
 
 /// Pods that a step may have.
@@ -172,7 +184,7 @@ enum Needs {
 fn needs(run: &Run, step: &ValidStep) -> Needs {
     let mut all = Needs::Met;
     for need in &step.needs {
-        match run.steps.iter().find(|s| s.name == *need) {
+        match run.steps.named(need) {
             Some(s) if !s.phase.is_terminal() => all = Needs::Open,
             None => all = Needs::Open,
             Some(s) if step.after.contains_key(need) => {

@@ -9,7 +9,7 @@ use hearth_crds::{
 };
 use serde_json::{Map, Value};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -52,13 +52,27 @@ pub struct Valid {
     pub on_exit: Option<ValidStep>,
     /// When runs start by the clock.
     pub schedules: Schedules,
+    /// Where each of the steps is among them.
+    pub(super) positions: HashMap<String, usize>,
+}
+
+/// Where each of the steps is among them.
+pub(super) fn positions(steps: &[ValidStep]) -> HashMap<String, usize> {
+    steps.iter().enumerate().map(|(at, step)| (step.name.clone(), at)).collect()
 }
 
 impl Valid {
     /// The step of that name, the one on exit included.
     #[must_use]
     pub fn step(&self, name: &str) -> Option<&ValidStep> {
-        self.steps.iter().chain(&self.on_exit).find(|s| s.name == name)
+        let at = self.position(name);
+        at.and_then(|at| self.steps.get(at)).or(self.on_exit.as_ref().filter(|exit| exit.name == name))
+    }
+
+    /// Where the step of that name is among the steps; None for the one on exit.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.positions.get(name).copied()
     }
 
     /// Whether the step of that name follows the end of all others.
@@ -79,6 +93,8 @@ impl Valid {
 pub struct ValidStep {
     /// Name.
     pub name: String,
+    /// Its place in the steps as they are written, from 0.
+    pub place: u32,
     /// Steps that must have ended first.
     pub needs: Vec<String>,
     /// Ends that are asked of some of them; the others must end well.
@@ -115,6 +131,8 @@ pub struct ValidStep {
     pub artifacts: ArtifactRules,
     /// Outputs that somebody reads: these are kept in status.
     pub kept: BTreeSet<String>,
+    /// Steps whose phase or outputs its expressions read.
+    pub reads: BTreeSet<String>,
     /// Whether succeeded attempts keep their log too.
     pub keep_log: bool,
 }

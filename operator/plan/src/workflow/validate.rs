@@ -6,13 +6,14 @@ use super::{
     nested::Sub,
     params::params,
     pod_rules, schedule,
-    valid::{Invalid, ItemSource, RetryPolicy, Valid, ValidEnv, ValidStep, invalid},
+    valid::{Invalid, ItemSource, RetryPolicy, Valid, ValidEnv, ValidStep, invalid, positions},
     with::With,
 };
 use crate::{
     expr::{Checked, Env, Reference, StepType, Template, Type},
     offer::{Offer, Runtime},
 };
+use fixedbitset::FixedBitSet;
 use hearth_crds::{
     duration::DurationText,
     json::{Json, ValueType},
@@ -45,21 +46,28 @@ pub fn validate(spec: &WorkflowSpec, offer: &Offer) -> Result<Valid, Invalid> {
     let (params, open_params) = params(spec)?;
     names(spec)?;
     let order = topological(&spec.steps)?;
-    let given = Given { spec, offer, params: &params };
-    let before = before(&spec.steps, &order);
+    let names = expr_names(spec);
+    let given = Given { spec, offer, params: &params, names: &names };
+    let mut before = before(&spec.steps, &order);
+    let optional: Vec<usize> = before.iter().filter(|(_, b)| b.optional).map(|(place, _)| *place).collect();
     let mut steps = Vec::with_capacity(order.len());
-    for index in &order {
-        let Some(step) = spec.steps.get(*index) else { continue };
+    for place in &order {
+        let Some(step) = spec.steps.get(*place) else { continue };
         let at = format!("spec.steps[{}]", step.name);
-        steps.push(valid_step(given, step, &at, before.get(step.name.as_str()))?);
+        let valid = valid_step(given, step, &at, before.remove(place).unwrap_or_default())?;
+        steps.push(ValidStep { place: u32::try_from(*place).unwrap_or(u32::MAX), ..valid });
     }
-    let on_exit = spec.on_exit.as_ref().map(|exit| valid_exit(given, exit)).transpose()?;
-    let results = results(spec, &before)?;
+    let mut on_exit = spec.on_exit.as_ref().map(|exit| valid_exit(given, exit)).transpose()?;
+    let results = results(given, optional)?;
     keep_outputs(&mut steps, on_exit.as_ref(), &results);
     artifacts::keep(&mut steps, on_exit.as_ref());
+    for step in steps.iter_mut().chain(&mut on_exit) {
+        step.reads = step.expressions().flat_map(|e| e.template().references()).filter_map(step_of).collect();
+    }
     Ok(Valid {
         params,
         open_params,
+        positions: positions(&steps),
         steps,
         parallelism: spec.parallelism.map_or(DEFAULT_PARALLELISM, |n| n as usize),
         fail_fast: spec.fail_fast.unwrap_or(false),
@@ -91,43 +99,23 @@ fn expr_type(of: ValueType) -> Type {
     }
 }
 
-/// Whether a step has ended where an expression is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    /// Not for certain.
-    Open,
-    /// Somehow: its outputs may be null.
-    Somehow,
-    /// Well: its outputs are null only when its `when` was false.
-    Well,
+/// What expressions may name: all params, and all steps, in the order of the spec.
+fn expr_names(spec: &WorkflowSpec) -> Env {
+    let params = spec
+        .params
+        .iter()
+        .fold(Env::new(), |names, param| names.param(&param.name, expr_type(param.type_.unwrap_or(ValueType::String))));
+    spec.steps.iter().fold(params, |names, step| {
+        let outputs =
+            step.outputs.iter().map(|o| (o.name.clone(), expr_type(o.type_.unwrap_or(ValueType::String)))).collect();
+        let (may_be_skipped, fan_out) = (step.when.is_some(), step.for_each.is_some());
+        names.step(&step.name, StepType { outputs, may_be_skipped, fan_out })
+    })
 }
 
-/// What expressions may read: all params, and the steps that have ended.
-fn expr_env(spec: &WorkflowSpec, ended: impl Fn(&str) -> Ended) -> Env {
-    let mut env = Env::new();
-    for param in &spec.params {
-        env = env.param(&param.name, expr_type(param.type_.unwrap_or(ValueType::String)));
-    }
-    for step in &spec.steps {
-        env = if ended(&step.name) != Ended::Open {
-            let outputs = step
-                .outputs
-                .iter()
-                .map(|o| (o.name.clone(), expr_type(o.type_.unwrap_or(ValueType::String))))
-                .collect();
-            env.step(
-                &step.name,
-                StepType {
-                    outputs,
-                    may_be_skipped: step.when.is_some() || ended(&step.name) == Ended::Somehow,
-                    fan_out: step.for_each.is_some(),
-                },
-            )
-        } else {
-            env.step_not_needed(&step.name)
-        };
-    }
-    env
+/// All steps, by their places.
+fn all(spec: &WorkflowSpec) -> FixedBitSet {
+    (0..spec.steps.len()).collect()
 }
 
 /// What all steps are checked against.
@@ -136,15 +124,11 @@ struct Given<'a> {
     spec: &'a WorkflowSpec,
     offer: &'a Offer,
     params: &'a Map<String, Value>,
+    names: &'a Env,
 }
 
-fn valid_step(given: Given<'_>, step: &Step, at: &str, before: Option<&Before<'_>>) -> Result<ValidStep, Invalid> {
-    let env = expr_env(given.spec, |name| match before {
-        Some(b) if b.well.contains(name) => Ended::Well,
-        Some(b) if b.ended.contains(name) => Ended::Somehow,
-        Some(_) | None => Ended::Open,
-    });
-    checked_step(given, step, at, &env, &artifacts::ended(before))
+fn valid_step(given: Given<'_>, step: &Step, at: &str, before: Before) -> Result<ValidStep, Invalid> {
+    checked_step(given, step, at, &given.names.when_ended(before.ended, before.well))
 }
 
 /// The step on exit: all others have ended somehow, and `run.phase` is known.
@@ -157,17 +141,11 @@ fn valid_exit(given: Given<'_>, exit: &Step) -> Result<ValidStep, Invalid> {
             "has no meaning there: the step runs once, when all others are over; remove the field",
         );
     }
-    let env = expr_env(given.spec, |_| Ended::Somehow).run_phase();
-    checked_step(given, exit, "spec.onExit", &env, &|_| true)
+    let env = given.names.when_ended(all(given.spec), FixedBitSet::new()).run_phase();
+    checked_step(given, exit, "spec.onExit", &env)
 }
 
-fn checked_step(
-    given: Given<'_>,
-    step: &Step,
-    path: &str,
-    env: &Env,
-    ended: &dyn Fn(&str) -> bool,
-) -> Result<ValidStep, Invalid> {
+fn checked_step(given: Given<'_>, step: &Step, path: &str, env: &Env) -> Result<ValidStep, Invalid> {
     let spec = given.spec;
     let at = |field: &str| format!("{path}.{field}");
     let after = after(spec, step)?;
@@ -225,7 +203,7 @@ fn checked_step(
     let base = program.runtime.map(Runtime::pod);
     let pod = pod_rules::merge(base.as_ref(), Some(&pod_rules::merge(spec.pod.as_ref(), step.pod.as_ref())));
     pod_rules::check(&pod).map_err(|(field, message)| Invalid { field: at(&format!("pod.{field}")), message })?;
-    let artifacts = artifacts::check(spec, step, path, ended)?;
+    let artifacts = artifacts::check(spec, step, path, |name| outer.has_ended(name))?;
     served(given.offer, &artifacts, &program, path)?;
     let outputs = outputs(step, path)?;
     if let Some((name, runtime)) = step.runtime.as_ref().zip(program.runtime) {
@@ -250,7 +228,9 @@ fn checked_step(
         timeout: duration(&at("timeout"), step.timeout.as_ref())?,
         outputs,
         artifacts,
+        place: 0,
         kept: BTreeSet::new(),
+        reads: BTreeSet::new(),
         keep_log: matches!(step.logs, Some(Logs::Keep)),
     })
 }
@@ -528,13 +508,31 @@ fn retry(field: &str, retry: Option<&Retry>) -> Result<RetryPolicy, Invalid> {
     })
 }
 
-fn results(spec: &WorkflowSpec, before: &BTreeMap<&str, Before<'_>>) -> Result<BTreeMap<String, Checked>, Invalid> {
-    let optional = |name: &str| before.get(name).is_some_and(|b| b.optional);
-    let env = expr_env(spec, |name| if optional(name) { Ended::Somehow } else { Ended::Well });
-    spec.results
+/// Results are read when all steps have ended: well, but for those that may be left out though nothing failed.
+fn results(given: Given<'_>, optional: Vec<usize>) -> Result<BTreeMap<String, Checked>, Invalid> {
+    let mut well = all(given.spec);
+    optional.into_iter().for_each(|place| well.remove(place));
+    let env = given.names.when_ended(all(given.spec), well);
+    given
+        .spec
+        .results
         .iter()
         .map(|(name, text)| Ok((name.clone(), check(&format!("spec.results.{name}"), &text.0, |t| t.check(&env))?)))
         .collect()
+}
+
+/// The step that a reference reads.
+fn step_of(reference: Reference) -> Option<String> {
+    match reference {
+        Reference::StepOutput { step, .. } | Reference::StepOutputs { step } | Reference::StepPhase(step) => Some(step),
+        Reference::Param(_)
+        | Reference::RunId
+        | Reference::RunNumber
+        | Reference::RunPhase
+        | Reference::Item
+        | Reference::Index
+        | Reference::Now => None,
+    }
 }
 
 /// Marks the outputs that some expression reads.
