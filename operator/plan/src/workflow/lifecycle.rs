@@ -219,6 +219,8 @@ impl Work<'_> {
         match conclude::conclude(&mut run, spec, self.now) {
             Some(phase) => {
                 self.next.phase = Some(phase);
+                // What waits for its next time has not failed as a whole, not even for a moment.
+                self.situation.idle = self.idle();
                 self.situation.stored = Some(false);
                 self.situation.backlog = self.backlog(&run);
                 // Nothing is created for an object that goes, or in a namespace that does.
