@@ -15,6 +15,7 @@ mod ecosystem;
 mod fan_outs;
 mod faults;
 mod large_dags;
+mod leaves;
 mod properties;
 mod scenarios;
 mod smoke;

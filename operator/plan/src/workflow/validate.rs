@@ -133,8 +133,12 @@ fn valid_step(given: Given<'_>, step: &Step, at: &str, before: Before) -> Result
 
 /// The step on exit: all others have ended somehow, and `run.phase` is known.
 fn valid_exit(given: Given<'_>, exit: &Step) -> Result<ValidStep, Invalid> {
-    let no_meaning =
-        [("needs", !exit.needs.is_empty()), ("after", !exit.after.is_empty()), ("approval", exit.approval.is_some())];
+    let no_meaning = [
+        ("needs", !exit.needs.is_empty()),
+        ("after", !exit.after.is_empty()),
+        ("approval", exit.approval.is_some()),
+        ("forEach", exit.for_each.is_some()),
+    ];
     if let Some((field, _)) = no_meaning.into_iter().find(|(_, set)| *set) {
         return invalid(
             format!("spec.onExit.{field}"),
