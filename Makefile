@@ -41,7 +41,7 @@ bench-operator: ## Measure the operator on fake nodes, beside a bare loop.
 bench-history: ## Measure the history store on both back ends, beside a bare loop.
 	@$(XTASK) bench-history
 
-prove: ## Test the tests: mutants of the pure crate, proofs in the simulator.
+prove: ## Put guarantees and tests to the test: simulator, kills in the lab, mutants.
 	@$(XTASK) prove
 
 fmt: ## Format the sources.

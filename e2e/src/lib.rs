@@ -1,4 +1,4 @@
-//! What the tests against a real cluster have in common: the cluster, namespaces, waiting, rows, and what to print
+//! What tests, proofs and measurements on a real cluster have in common: the cluster, namespaces, waiting, rows, and what to print
 //! when something is not as it should be.
 //!
 //! A test gets a namespace of its own that enforces Pod Security `restricted`, applies YAML, waits for conditions,
@@ -8,12 +8,17 @@
 
 pub mod audit;
 pub mod cluster;
+pub mod diamond;
+pub mod document;
 pub mod lab;
+pub mod ledger;
+pub mod machine;
 pub mod operator;
 pub mod plugin;
 pub mod process;
 pub mod rows;
 pub mod scene;
+pub mod standalone;
 pub mod status;
 pub mod store;
 pub mod wait;

@@ -126,7 +126,7 @@ impl Scene {
             if let Some(failed) = status::condition(object, "Failed") {
                 bail!("{name} failed: {}", status::text(failed, "/message"));
             }
-            Ok(condition_is(object, "Complete") && condition_is(object, "HistoryStored"))
+            Ok(status::says_true(object, "Complete") && status::says_true(object, "HistoryStored"))
         })
     }
 
@@ -136,7 +136,7 @@ impl Scene {
     /// It was not so in time.
     pub fn failed(&self, name: &str, limit: Duration) -> Result<Value> {
         self.look(name, "Failed, and its record stored", limit, |object| {
-            Ok(condition_is(object, "Failed") && condition_is(object, "HistoryStored"))
+            Ok(status::says_true(object, "Failed") && status::says_true(object, "HistoryStored"))
         })
     }
 
@@ -216,8 +216,4 @@ impl Drop for Scene {
             eprintln!("namespace {} stays: {error:#}", self.namespace);
         }
     }
-}
-
-fn condition_is(object: &Value, kind: &str) -> bool {
-    status::condition(object, kind).is_some_and(|c| status::text(c, "/status") == "True")
 }

@@ -33,6 +33,12 @@ pub fn says(object: &Value, kind: &str, status: &str, reason: &str) -> bool {
     condition(object, kind).is_some_and(|c| text(c, "/status") == status && text(c, "/reason") == reason)
 }
 
+/// Whether a condition is true.
+#[must_use]
+pub fn says_true(object: &Value, kind: &str) -> bool {
+    condition(object, kind).is_some_and(|c| text(c, "/status") == "True")
+}
+
 /// The condition must have this status and reason, and its message must hold all these words.
 ///
 /// # Errors

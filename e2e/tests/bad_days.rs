@@ -5,12 +5,12 @@
 
 use anyhow::{Context, Result, ensure};
 use hearth_e2e::{
-    A_RUN, A_WORD, Cluster, Scene, audit, lab, lab::Away, operator, plugin, rows, scene, status, store, until,
-    wait::until_despite_errors,
+    A_RUN, A_WORD, Cluster, Scene, audit, lab, lab::Away, ledger, ledger::Ledger, operator, plugin, rows, scene,
+    status, store, until, wait::until_despite_errors,
 };
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -117,29 +117,14 @@ fn postgres_hangs() -> Result<()> {
 }
 
 /// Two chains with a join, whose steps append to a ledger when they start and when they end.
-const LEDGER: &str = r#"
-pod:
-  volumes: [{name: ledger, pvc: {claim: ledger}}]
-  volumeMounts: [{name: ledger, mountPath: /ledger}]
-env:
-- {name: RUN, value: "${run.id}"}
-- {name: SCRIPT, value: "attempt=`sed -n 's/.*\"attempt\": *\\([0-9][0-9]*\\).*/\\1/p' /hearth/spec.json`; echo \"$1 $attempt start\" >> /ledger/$RUN; sleep 2; echo \"$1 $attempt end\" >> /ledger/$RUN; echo '{\"n\": 1}' > /dev/termination-log"}
-steps:
-- {name: first, command: [sh, -c, 'eval "$SCRIPT"', sh], args: [first], outputs: [{name: n, type: integer}]}
-- {name: left, needs: [first], command: [sh, -c, 'eval "$SCRIPT"', sh], args: [left], outputs: [{name: n, type: integer}]}
-- {name: right, needs: [first], command: [sh, -c, 'eval "$SCRIPT"', sh], args: [right], outputs: [{name: n, type: integer}]}
-- {name: last, needs: [left, right], command: [sh, -c, 'eval "$SCRIPT"', sh], args: [last], outputs: [{name: n, type: integer}]}
-results: {sum: "${steps.left.outputs.n + steps.right.outputs.n + steps.last.outputs.n}"}
-"#;
-
-fn claim(scene: &Scene) -> Result<()> {
-    lab::lab(&["volumes"])?;
-    scene.apply_object(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "ledger"},
-        "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}}))
+fn with_ledger() -> String {
+    let steps: [(&str, &[&str]); 4] =
+        [("first", &[]), ("left", &["first"]), ("right", &["first"]), ("last", &["left", "right"])];
+    ledger::spec(steps, 2).to_string()
 }
 
-/// The lines of a run's ledger, read by a pod.
-fn ledger(scene: &Scene, run: &str) -> Result<Vec<String>> {
+/// A run's ledger, read by a pod.
+fn ledger_of(scene: &Scene, run: &str) -> Result<Ledger> {
     let name = format!("read-{}", run.get(24..).unwrap_or(run));
     scene.apply_object(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {
         "restartPolicy": "Never",
@@ -150,34 +135,22 @@ fn ledger(scene: &Scene, run: &str) -> Result<Vec<String>> {
         "volumes": [{"name": "ledger", "persistentVolumeClaim": {"claimName": "ledger"}}]}}))?;
     scene.cluster.wait(&scene.namespace, &format!("pod/{name}"), "jsonpath={.status.phase}=Succeeded", A_WORD)?;
     let said = scene.cluster.kubectl(&["-n", &scene.namespace, "logs", &name])?;
-    Ok(said.lines().map(str::to_owned).collect())
+    Ok(Ledger::read(said.lines()))
 }
 
 /// No attempt is there twice, no two attempts of a step were alive at once, and each row of an attempt that ran has its
 /// lines.
-fn ledger_is_true(lines: &[String], run: &str) -> Result<()> {
-    let mut alive: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut started = BTreeSet::new();
-    for line in lines {
-        let words: Vec<&str> = line.split(' ').collect();
-        let [step, attempt, what] = words[..] else { anyhow::bail!("a line of the ledger is broken: {line:?}") };
-        match what {
-            "start" => {
-                ensure!(
-                    started.insert((step.to_owned(), attempt.to_owned())),
-                    "{step}#{attempt} started twice: {lines:?}"
-                );
-                ensure!(alive.insert(step, attempt).is_none(), "two attempts of {step} were alive at once: {lines:?}");
-            }
-            _ => ensure!(alive.remove(step) == Some(attempt), "{step}#{attempt} ended without a start: {lines:?}"),
-        }
-    }
-    let ran: BTreeSet<(String, String)> = store::steps(run)?
+fn ledger_is_true(ledger: &Ledger, run: &str) -> Result<()> {
+    ensure!(
+        ledger.twice.is_empty() && ledger.overlapping.is_empty() && ledger.nonsense.is_empty(),
+        "the ledger of {run}: {ledger:?}"
+    );
+    let ran: BTreeSet<(String, i64)> = store::steps(run)?
         .iter()
         .filter(|s| status::text(s, "/phase") != "Void")
-        .map(|s| (status::text(s, "/step").to_owned(), status::number(s, "/attempt").to_string()))
+        .map(|s| (status::text(s, "/step").to_owned(), status::number(s, "/attempt")))
         .collect();
-    ensure!(started == ran, "the ledger says that {started:?} ran, the rows say {ran:?}");
+    ensure!(ledger.ran == ran, "the ledger says that {:?} ran, the rows say {ran:?}", ledger.ran);
     Ok(())
 }
 
@@ -204,9 +177,9 @@ fn one_pod_per_attempt(scene: &Scene, mark: u64, runs: &[&str]) -> Result<()> {
 fn the_operator_is_killed_five_times_in_one_run() -> Result<()> {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     scene("killed", |scene| {
-        claim(scene)?;
+        ledger::claim(scene)?;
         let mark = audit::mark()?;
-        scene.apply("calm", LEDGER)?;
+        scene.apply("calm", &with_ledger())?;
         let calm = scene.complete("calm", A_RUN)?;
         let calm = rows::equal_status(scene, &calm)?;
 
@@ -223,7 +196,7 @@ fn the_operator_is_killed_five_times_in_one_run() -> Result<()> {
         println!("rows are those of an undisturbed run, and {void} attempts are void");
         one_pod_per_attempt(scene, mark, &[&calm, &id])?;
         for run in [&calm, &id] {
-            ledger_is_true(&ledger(scene, run)?, run)?;
+            ledger_is_true(&ledger_of(scene, run)?, run)?;
         }
         Ok(())
     })
@@ -235,7 +208,7 @@ fn killed_five_times(scene: &Scene, scaled: &operator::Scaled<'_>) -> Result<Str
 
     // 1: the intent is in status, and nothing was created.
     let armed = scaled.start("hearth-killed-1", "before-create:exit:1")?;
-    scene.apply("killed", LEDGER)?;
+    scene.apply("killed", &with_ledger())?;
     armed.hit(limit)?;
     let object = scene.read("killed")?;
     ensure!(attempt(&object) == 1, "no intent: {object}");

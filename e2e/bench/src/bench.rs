@@ -6,7 +6,6 @@ use crate::{
     bare::Bare,
     diamond,
     gaps::Place,
-    process::{Operator, cpu_seconds},
     report::Figures,
     seen::{self, Seen},
     tally::Both,
@@ -14,6 +13,7 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
 use hearth_crds::workflow::Workflow;
+use hearth_e2e::standalone::{Operator, cpu_seconds};
 use k8s_openapi::api::{
     authentication::v1::SelfSubjectReview,
     core::v1::{Namespace, Pod, ServiceAccount},
@@ -33,6 +33,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+/// Name of the operator in its Lease.
+const IDENTITY: &str = "hearth-bench";
 /// Runs that warm up both sides and count for nothing.
 const WARM_UP: u32 = 3;
 /// How long a round may take.
@@ -48,8 +50,7 @@ pub async fn run(args: &Args) -> Result<Figures> {
     let client = Client::try_from(Config::infer().await?)?;
     let namespace = format!("hearth-bench-{}", id());
     make_namespace(&client, &namespace).await?;
-    let operator =
-        Operator::start(&args.operator, &args.operator_kubeconfig, &args.operator_namespace, &args.operator_log)?;
+    let operator = args.operator.start(IDENTITY, &[])?;
     let (seen, _) = watch::channel(Seen::default());
     let bare = Bare::new(client.clone(), &namespace, seen.clone());
     let watches = tokio::spawn(follow(client.clone(), namespace.clone(), seen.clone(), Arc::clone(&bare)));
@@ -70,9 +71,9 @@ pub async fn run(args: &Args) -> Result<Figures> {
     watches.abort();
     // The operator must live for this: it holds each Workflow until its record is stored.
     let cleaned = bench.clean_up().await;
-    let figures = measured.with_context(|| format!("the operator's log is {}", args.operator_log.display()))?;
+    let figures = measured.with_context(|| format!("the operator's log is {}", args.operator.log.display()))?;
     cleaned?;
-    bench.operator.stop().await?;
+    bench.operator.stop()?;
     Ok(figures)
 }
 

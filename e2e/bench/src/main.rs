@@ -13,35 +13,25 @@ mod bare;
 mod bench;
 mod diamond;
 mod gaps;
-mod machine;
-mod process;
 mod report;
 mod seen;
 mod tally;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
+use hearth_e2e::{document, machine, standalone::Standalone};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Measures the operator beside a bare loop that creates the same pods.
 #[derive(Debug, Parser)]
 #[command(name = "bench-operator")]
 pub struct Args {
-    /// The operator's program.
-    #[arg(long)]
-    operator: PathBuf,
-    /// Kubeconfig of its service account.
-    #[arg(long)]
-    operator_kubeconfig: PathBuf,
+    /// The operator that is measured.
+    #[command(flatten)]
+    operator: Standalone,
     /// Name of that service account, as the audit log says it.
     #[arg(long, default_value = "system:serviceaccount:hearth-system:hearth")]
     operator_user: String,
-    /// Namespace of its Lease.
-    #[arg(long, default_value = "hearth-system")]
-    operator_namespace: String,
-    /// Where it writes its log.
-    #[arg(long)]
-    operator_log: PathBuf,
     /// The API server's audit log.
     #[arg(long)]
     audit_log: PathBuf,
@@ -100,7 +90,7 @@ fn measure(args: &Args) -> Result<()> {
         missed => println!("missed: {}", missed.join("; ")),
     }
     if let Some(path) = &args.write {
-        report::write(path, &text).context("the document")?;
+        document::write(path, "bench-operator", &text)?;
         println!("written into {}", path.display());
     }
     Ok(())

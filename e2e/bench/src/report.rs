@@ -1,11 +1,7 @@
 //! The tables, as text and as a part of a document.
 
 use crate::tally::{Both, Side};
-use anyhow::{Context, Result};
-use std::{collections::BTreeSet, fmt::Write as _, path::Path};
-
-const BEGIN: &str = "<!-- bench-operator: begin (written by the benchmark) -->";
-const END: &str = "<!-- bench-operator: end -->";
+use std::{collections::BTreeSet, fmt::Write as _};
 
 /// Everything that was measured.
 #[derive(Debug, Default)]
@@ -169,22 +165,6 @@ fn millis(value: f64) -> String {
     format!("{value:.1} ms")
 }
 
-/// Puts the text between the document's marks.
-///
-/// # Errors
-/// The document is not there, or has no marks.
-pub fn write(path: &Path, text: &str) -> Result<()> {
-    let old = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    let new = between(&old, text).with_context(|| format!("{} has no marks {BEGIN} and {END}", path.display()))?;
-    std::fs::write(path, new).with_context(|| format!("write {}", path.display()))
-}
-
-fn between(document: &str, text: &str) -> Option<String> {
-    let (before, rest) = document.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{}\n{END}{after}", text.trim()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,12 +200,5 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("| CPU for 1,000 pods, one diamond at a time | 2.00 s |"), "{text}");
-    }
-
-    #[test]
-    fn only_what_is_between_the_marks_changes() {
-        let document = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        assert_eq!(between(&document, "new\n").unwrap(), format!("a\n{BEGIN}\nnew\n{END}\nb\n"));
-        assert_eq!(between("a", "new"), None);
     }
 }

@@ -18,6 +18,7 @@ mod prove;
 mod repo;
 mod schema;
 mod stage;
+mod standalone;
 mod tools;
 
 use clap::{Parser, Subcommand};
@@ -55,7 +56,7 @@ enum Task {
     BenchOperator(bench::BenchArgs),
     /// Measure the history store on Postgres and SQLite beside a bare loop.
     BenchHistory(bench_history::BenchHistoryArgs),
-    /// Test the tests: mutants, and proofs that schema leaves matter.
+    /// Put the guarantees and the tests to the test: in the simulator, in the lab, by mutants.
     Prove(prove::ProveArgs),
 }
 

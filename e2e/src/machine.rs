@@ -4,6 +4,9 @@ use anyhow::{Context, Result};
 use std::fs::read_to_string;
 
 /// One line about the machine.
+///
+/// # Errors
+/// The kernel does not say.
 pub fn describe() -> Result<String> {
     let cpu = read_to_string("/proc/cpuinfo")?;
     let model = value(&cpu, "model name").unwrap_or("unknown CPU");
@@ -13,13 +16,16 @@ pub fn describe() -> Result<String> {
         .context("MemTotal")?;
     let kernel = read_to_string("/proc/sys/kernel/osrelease")?;
     Ok(format!(
-        "Machine: {model}, {cores} cores, {} GiB, Linux {}; the lab (control plane, fake nodes, Postgres) shares it.",
+        "Machine: {model}, {cores} cores, {} GiB, Linux {}; the lab (control plane, nodes, Postgres) shares it.",
         memory.div_ceil(1024 * 1024),
         kernel.trim()
     ))
 }
 
 /// The load average of the last minute.
+///
+/// # Errors
+/// The kernel does not say.
 pub fn load() -> Result<String> {
     Ok(read_to_string("/proc/loadavg")?.split_whitespace().next().context("loadavg")?.to_owned())
 }
