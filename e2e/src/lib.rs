@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod cluster;
 pub mod lab;
+pub mod ledger;
 pub mod operator;
 pub mod plugin;
 pub mod process;
