@@ -79,3 +79,6 @@ pub const FENCE_GATE: &str = "hearth.dev/fenced";
 
 /// The ConfigMap that holds the certificate of the operator's authority, in its own namespace and wherever pods need it.
 pub const CA_CONFIG_MAP: &str = "hearth-ca";
+
+/// The key of [`CA_CONFIG_MAP`] that holds the certificate authorities of the artifact store, when it has its own.
+pub const STORE_CA_KEY: &str = "store.crt";

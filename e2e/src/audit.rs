@@ -45,6 +45,24 @@ pub fn events(since: u64, mut each: impl FnMut(&Value)) -> Result<()> {
     Ok(())
 }
 
+/// What was forbidden to these pods of the operator, in words, but for one namespace.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn forbidden(pods: &[String], except: &str) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    events(0, |event| {
+        let pod = event.pointer("/user/extra/authentication.kubernetes.io~1pod-name/0").and_then(Value::as_str);
+        if pod.is_some_and(|name| pods.iter().any(|one| one == name))
+            && text(event, "/annotations/authorization.k8s.io~1decision") == "forbid"
+            && text(event, "/objectRef/namespace") != except
+        {
+            all.push(format!("{} {}", text(event, "/verb"), text(event, "/requestURI")));
+        }
+    })?;
+    Ok(all)
+}
+
 /// Names of the pods that the operator created in a namespace since the mark, in order.
 ///
 /// # Errors

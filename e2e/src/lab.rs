@@ -2,7 +2,14 @@
 
 use crate::{cluster, process::capture};
 use anyhow::{Context, Result, ensure};
-use std::{path::PathBuf, process::Command};
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use tempfile::NamedTempFile;
 
 /// `cargo xtask lab …` on the lab that these tests run in.
 ///
@@ -57,6 +64,60 @@ impl Drop for Away {
         {
             eprintln!("{} is still away: {error:#}", self.part);
         }
+    }
+}
+
+/// Where the lab's S3 server keeps the bucket: an object is a file.
+///
+/// # Errors
+/// There is no lab.
+pub fn bucket() -> Result<PathBuf> {
+    std::env::var_os("HEARTH_LAB_BUCKET").map(PathBuf::from).context("HEARTH_LAB_BUCKET is not set: run within the lab")
+}
+
+/// What S3 says when it has too much to do.
+const BUSY: &str = r#"while IFS= read -r line && [ "$line" != "$(printf '\r')" ]; do :; done
+body='<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
+printf 'HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' ${#body} "$body"
+"#;
+
+/// Something that stands where the S3 server is when it runs, and answers 503 to all, until this value goes.
+#[derive(Debug)]
+pub struct Busy {
+    server: Child,
+    _script: NamedTempFile,
+}
+
+impl Busy {
+    /// In place of the S3 server, which is stopped.
+    ///
+    /// # Errors
+    /// It does not listen in time.
+    pub fn s3(address: &str) -> Result<Self> {
+        let pki = bucket()?.ancestors().nth(3).unwrap_or(Path::new("/")).join("pki");
+        let mut script = NamedTempFile::new()?;
+        script.write_all(BUSY.as_bytes())?;
+        let (host, port) = address.rsplit_once(':').context("an address is HOST:PORT")?;
+        let file = |name: &str| pki.join(name).display().to_string();
+        let listen = format!(
+            "OPENSSL-LISTEN:{port},bind={host},reuseaddr,fork,verify=0,cert={},key={}",
+            file("s3.crt"),
+            file("s3.key")
+        );
+        let answer = format!("EXEC:sh {}", script.path().display());
+        // It says of each connection that is broken off that it is, also of the first one below.
+        let server =
+            Command::new("socat").args([listen, answer]).stderr(Stdio::null()).spawn().context("start socat")?;
+        let busy = Self { server, _script: script };
+        crate::until("the busy S3 server listens", Duration::from_secs(20), || Ok(TcpStream::connect(address).ok()))?;
+        Ok(busy)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _gone = self.server.kill();
+        let _end = self.server.wait();
     }
 }
 

@@ -1,12 +1,18 @@
 //! A ledger that the steps themselves append to: what truly ran, whatever objects and rows say.
 
-use crate::{Scene, lab::lab};
-use anyhow::Result;
+use crate::{
+    A_WORD, Scene, audit,
+    lab::lab,
+    scene::BUSYBOX,
+    status::{number, text},
+    store,
+};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What each step does: it appends a line when it starts and one when it ends, and takes a moment in between.
-const SCRIPT: &str = r#"attempt=`sed -n 's/.*"attempt": *\([0-9][0-9]*\).*/\1/p' /hearth/spec.json`; echo "$1 $attempt start" >> /ledger/$RUN; sleep $LASTS; echo "$1 $attempt end" >> /ledger/$RUN; echo '{"n": 1}' > /dev/termination-log"#;
+/// What each step does: it appends a line when it starts and one when it ends, and in between it works, or sleeps.
+const SCRIPT: &str = r#"attempt=`sed -n 's/.*"attempt": *\([0-9][0-9]*\).*/\1/p' /hearth/spec.json`; echo "$1 $attempt start" >> /ledger/$RUN; eval "${2:-sleep $LASTS}"; echo "$1 $attempt end" >> /ledger/$RUN; echo '{"n": 1}' > /dev/termination-log"#;
 
 /// Claims the volume that the ledgers of a namespace are on; a run's file has its id for a name.
 ///
@@ -29,13 +35,31 @@ pub fn spec<'a>(steps: impl IntoIterator<Item = (&'a str, &'a [&'a str])>, secon
             "outputs": [{"name": "n", "type": "integer"}]})
     };
     json!({
-        "pod": {"volumes": [{"name": "ledger", "pvc": {"claim": "ledger"}}],
+        "pod": {"terminationGracePeriodSeconds": 1, "volumes": [{"name": "ledger", "pvc": {"claim": "ledger"}}],
             "volumeMounts": [{"name": "ledger", "mountPath": "/ledger"}]},
         "env": [{"name": "RUN", "value": "${run.id}"}, {"name": "LASTS", "value": seconds.to_string()},
             {"name": "SCRIPT", "value": SCRIPT}],
         "steps": steps.iter().map(step).collect::<Vec<_>>(),
         "results": {"sum": format!("${{{}}}", outputs.join(" + "))},
     })
+}
+
+/// Two chains with a join: four steps of two seconds each.
+#[must_use]
+pub fn chains() -> Value {
+    let steps: [(&str, &[&str]); 4] =
+        [("first", &[]), ("left", &["first"]), ("right", &["first"]), ("last", &["left", "right"])];
+    spec(steps, 2)
+}
+
+/// The same, with a step `left` that runs until [`Scene::let_go`].
+#[must_use]
+pub fn held() -> Value {
+    let mut spec = chains();
+    if let Some(args) = spec.pointer_mut("/steps/1/args").and_then(Value::as_array_mut) {
+        args.push(json!("while [ ! -e /tmp/go ]; do sleep 1; done"));
+    }
+    spec
 }
 
 /// An attempt of a step.
@@ -88,6 +112,65 @@ impl Ledger {
     }
 }
 
+/// A run's ledger, read by a pod.
+///
+/// # Errors
+/// The pod does not end well.
+pub fn of(scene: &Scene, run: &str) -> Result<Ledger> {
+    let name = format!("read-{}", run.get(24..).unwrap_or(run));
+    scene.apply_object(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {
+        "restartPolicy": "Never",
+        "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [{"name": "cat", "image": BUSYBOX, "command": ["cat", format!("/ledger/{run}")],
+            "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+            "volumeMounts": [{"name": "ledger", "mountPath": "/ledger"}]}],
+        "volumes": [{"name": "ledger", "persistentVolumeClaim": {"claimName": "ledger"}}]}}))?;
+    scene.cluster.wait(&scene.namespace, &format!("pod/{name}"), "jsonpath={.status.phase}=Succeeded", A_WORD)?;
+    let said = scene.cluster.kubectl(&["-n", &scene.namespace, "logs", &name])?;
+    Ok(Ledger::read(said.lines()))
+}
+
+/// No attempt is there twice, no two attempts of a step were alive at once, and each row of an attempt that ran has its
+/// lines.
+///
+/// # Errors
+/// It is not so.
+pub fn is_true(ledger: &Ledger, run: &str) -> Result<()> {
+    ensure!(
+        ledger.twice.is_empty() && ledger.overlapping.is_empty() && ledger.nonsense.is_empty(),
+        "the ledger of {run}: {ledger:?}"
+    );
+    let ran: BTreeSet<Attempt> = store::steps(run)?
+        .iter()
+        .filter(|s| text(s, "/phase") != "Void")
+        .map(|s| (text(s, "/step").to_owned(), number(s, "/attempt")))
+        .collect();
+    ensure!(ledger.ran == ran, "the ledger says that {:?} ran, the rows say {ran:?}", ledger.ran);
+    Ok(())
+}
+
+/// Every pod that was created in the namespace since the mark is an attempt with a row, and none was created twice.
+///
+/// # Errors
+/// It is not so.
+pub fn one_pod_per_attempt(scene: &Scene, mark: u64, runs: &[&str]) -> Result<()> {
+    let created = audit::pods_created(&scene.namespace, mark)?;
+    let names: BTreeSet<&String> = created.iter().collect();
+    ensure!(names.len() == created.len(), "a pod was created twice: {created:?}");
+    let mut attempts = BTreeSet::new();
+    for run in runs {
+        for row in store::steps(run)? {
+            attempts.insert(text(&row, "/pod").to_owned());
+        }
+    }
+    ensure!(
+        names.iter().all(|n| attempts.contains(*n)),
+        "pods beyond one per attempt: {created:?}, rows: {attempts:?}"
+    );
+    ensure!(names.len() == attempts.len(), "attempts without a pod: {attempts:?}, created: {created:?}");
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +197,11 @@ mod tests {
         let spec = spec([("a", [].as_slice()), ("b", &["a"])], 2);
         assert_eq!(spec["results"]["sum"], "${steps.a.outputs.n + steps.b.outputs.n}");
         assert_eq!(spec["steps"][1]["needs"], json!(["a"]));
+    }
+
+    #[test]
+    fn one_of_the_chains_can_be_held() {
+        assert_eq!(held()["steps"][1]["args"][0], "left");
+        assert!(held()["steps"][1]["args"][1].is_string() && chains()["steps"][1]["args"][1].is_null());
     }
 }

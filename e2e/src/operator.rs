@@ -1,9 +1,16 @@
 //! The operator's own pod: its log, its end, and other builds of it.
 
-use crate::{Cluster, OPERATOR_NAMESPACE, status::text, wait::until};
+use crate::{
+    Cluster, OPERATOR_NAMESPACE,
+    status::{items, number, text},
+    wait::until,
+};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 /// Labels of the operator's pods.
 pub const SELECTOR: &str = "app.kubernetes.io/name=hearth,app.kubernetes.io/component=operator";
@@ -43,17 +50,117 @@ pub fn ready(cluster: &Cluster) -> Result<()> {
 pub fn kill(cluster: &Cluster) -> Result<()> {
     let pods = pods(cluster)?;
     let pod = pods.iter().find(|p| text(p, "/status/phase") == "Running").context("no pod of the operator runs")?;
-    cluster
-        .kubectl(&[
-            "-n",
-            OPERATOR_NAMESPACE,
-            "delete",
-            "pod",
-            text(pod, "/metadata/name"),
-            "--grace-period=0",
-            "--force",
-        ])
-        .map(drop)
+    kill_pod(cluster, text(pod, "/metadata/name"))
+}
+
+/// The same for one of several.
+///
+/// # Errors
+/// It is not there.
+pub fn kill_pod(cluster: &Cluster, name: &str) -> Result<()> {
+    cluster.kubectl(&["-n", OPERATOR_NAMESPACE, "delete", "pod", name, "--grace-period=0", "--force"]).map(drop)
+}
+
+/// Waits until there are that many pods of the operator, all of them ready.
+///
+/// # Errors
+/// It was not so in time.
+pub fn replicas(cluster: &Cluster, count: usize) -> Result<Vec<Value>> {
+    until(&format!("{count} ready replicas"), Duration::from_secs(120), || {
+        let pods = pods(cluster)?;
+        let all = pods.iter().all(|pod| {
+            let ready = items(pod, "/status/conditions").iter().find(|c| text(c, "/type") == "Ready");
+            ready.is_some_and(|c| text(c, "/status") == "True") && pod.pointer("/metadata/deletionTimestamp").is_none()
+        });
+        Ok((all && pods.len() == count).then_some(pods))
+    })
+}
+
+/// The pod that holds the Lease.
+///
+/// # Errors
+/// Nobody does, or it is no pod of the operator.
+pub fn leader(cluster: &Cluster) -> Result<Value> {
+    let holder = holder(cluster)?.context("nobody holds the Lease")?;
+    let pods = pods(cluster)?;
+    let found = pods.into_iter().find(|pod| text(pod, "/metadata/name") == holder);
+    found.with_context(|| format!("{holder} holds the Lease, and is no pod of the operator"))
+}
+
+/// Waits until another than this pod holds the Lease. Its name, and how long that took.
+///
+/// # Errors
+/// It was not so within two lengths of the Lease.
+pub fn next_leader(cluster: &Cluster, last: &str) -> Result<(String, Duration)> {
+    let begun = Instant::now();
+    let limit = lease_length(cluster)?.saturating_mul(2);
+    let next = until(&format!("another leader than {last}"), limit, || Ok(holder(cluster)?.filter(|h| h != last)))?;
+    Ok((next, begun.elapsed()))
+}
+
+/// Length of the Lease.
+///
+/// # Errors
+/// There is none.
+pub fn lease_length(cluster: &Cluster) -> Result<Duration> {
+    let seconds = number(&lease(cluster)?, "/spec/leaseDurationSeconds");
+    Ok(Duration::from_secs(u64::try_from(seconds)?))
+}
+
+fn holder(cluster: &Cluster) -> Result<Option<String>> {
+    let holder = text(&lease(cluster)?, "/spec/holderIdentity").to_owned();
+    Ok(Some(holder).filter(|h| !h.is_empty()))
+}
+
+fn lease(cluster: &Cluster) -> Result<Value> {
+    cluster.get(&["-n", OPERATOR_NAMESPACE, "lease", "hearth-operator"])?.context("there is no Lease")
+}
+
+/// A replica whose process hangs (SIGSTOP); it goes on when this value goes.
+#[derive(Debug)]
+pub struct Hanging {
+    process: u32,
+}
+
+impl Hanging {
+    /// Makes the process of a pod's container hang.
+    ///
+    /// # Errors
+    /// It is no process of this machine.
+    pub fn pod(pod: &Value) -> Result<Self> {
+        let id = text(pod, "/status/containerStatuses/0/containerID");
+        let id = id.strip_prefix("containerd://").filter(|id| !id.is_empty()).context("the pod has no container")?;
+        let hanging = Self { process: process_of(id)? };
+        hanging.send("STOP")?;
+        Ok(hanging)
+    }
+
+    fn send(&self, signal: &str) -> Result<()> {
+        let status = Command::new("kill").arg(format!("-{signal}")).arg(self.process.to_string()).status()?;
+        ensure!(status.success(), "kill -{signal} {} ended with {status}", self.process);
+        Ok(())
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        // One that was deleted in between is gone.
+        let there = std::path::Path::new("/proc").join(self.process.to_string()).exists();
+        if let Err(error) = self.send("CONT")
+            && there
+        {
+            eprintln!("a replica still hangs: {error:#}");
+        }
+    }
+}
+
+/// The one process of a container, by its cgroup.
+fn process_of(container: &str) -> Result<u32> {
+    let pids = std::fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut inside = pids.filter(|pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|cgroups| cgroups.contains(container))
+    });
+    inside.next().with_context(|| format!("container {container} has no process on this machine: this needs the lab"))
 }
 
 /// The Deployment scaled to zero; one replica again when this value goes.

@@ -15,6 +15,9 @@ use std::{
 /// The image that most steps run.
 pub const BUSYBOX: &str = "hearth.dev/busybox:dev";
 
+/// A spec whose step `a` runs until [`Scene::let_go`], and whose step `b` follows it.
+pub const HELD: &str = "{steps: [{name: a, command: [sh, -c, 'while [ ! -e /tmp/go ]; do sleep 1; done'], pod: {terminationGracePeriodSeconds: 1}}, {name: b, needs: [a], command: ['true']}]}";
+
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// A namespace with Pod Security `restricted` enforced; it goes with this value.
@@ -53,7 +56,15 @@ impl Scene {
             "hearth-e2e": "true", "pod-security.kubernetes.io/enforce": "restricted"}}})
             .to_string(),
         )?;
-        let scene = Self { cluster, namespace };
+        Self::within(namespace)
+    }
+
+    /// Takes a namespace that is there, and waits for its default service account.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub fn within(namespace: String) -> Result<Self> {
+        let scene = Self { cluster: Cluster::new()?, namespace };
         until("the default service account", Duration::from_secs(30), || {
             scene.cluster.get(&["-n", &scene.namespace, "serviceaccount", "default"])
         })?;
@@ -177,6 +188,15 @@ impl Scene {
                     && status::text(pod, "/status/phase") == "Running"
             }))
         })
+    }
+
+    /// Ends the waiting of a step that runs until there is a /tmp/go in its container.
+    ///
+    /// # Errors
+    /// The pod is gone, or does not run.
+    pub fn let_go(&self, pod: &Value) -> Result<()> {
+        let name = status::text(pod, "/metadata/name");
+        self.cluster.kubectl(&["-n", &self.namespace, "exec", name, "--", "touch", "/tmp/go"]).map(drop)
     }
 
     /// What somebody would look at who is told that this fails.

@@ -5,31 +5,23 @@
 
 use anyhow::{Context, Result, ensure};
 use hearth_e2e::{
-    A_RUN, A_WORD, Cluster, Scene, audit, lab, lab::Away, ledger, ledger::Ledger, operator, plugin, rows, scene,
-    status, store, until, wait::until_despite_errors,
+    A_RUN, A_WORD, Cluster, Scene, audit, lab, lab::Away, ledger, operator, plugin, rows, scene, scene::HELD, status,
+    store, until, wait::until_despite_errors,
 };
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeSet,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 static SERIAL: Mutex<()> = Mutex::new(());
 
-/// Runs until somebody writes /tmp/go.
-const HELD: &str = "{steps: [{name: a, command: [sh, -c, 'while [ ! -e /tmp/go ]; do sleep 1; done'], pod: {terminationGracePeriodSeconds: 1}}, {name: b, needs: [a], command: ['true']}]}";
 const QUICK: &str = "{steps: [{name: a, command: ['true']}]}";
 
 /// How long Postgres is away.
 fn away_time() -> Duration {
     let seconds = std::env::var("HEARTH_E2E_AWAY_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     Duration::from_secs(seconds)
-}
-
-fn let_go(scene: &Scene, pod: &Value) -> Result<()> {
-    let name = status::text(pod, "/metadata/name");
-    scene.cluster.kubectl(&["-n", &scene.namespace, "exec", name, "--", "touch", "/tmp/go"]).map(drop)
 }
 
 fn run_id(object: &Value) -> String {
@@ -48,7 +40,7 @@ fn store_away(name: &str, how: fn() -> Result<Away>) -> Result<()> {
 
         // Runs go on; an object that is deleted is held; an object is the spool of its last run.
         scene.cluster.kubectl(&["-n", &scene.namespace, "delete", "hwf", "deleted", "--wait=false"])?;
-        let_go(scene, &pod)?;
+        scene.let_go(&pod)?;
         scene.apply("during", QUICK)?;
         let flying = scene.wait("flying", "condition=Complete", A_RUN)?;
         ensure!(run_id(&flying) == first, "{flying}");
@@ -67,7 +59,7 @@ fn store_away(name: &str, how: fn() -> Result<Away>) -> Result<()> {
         status::expect(&held, "HistoryStored", "False", "Backlog", &["Postgres", "deletion waits"])?;
         // A second run starts: the record of the first is spooled beside the object.
         scene.cluster.patch(&scene.namespace, "hwf/flying", &json!({"spec": {"rerun": {"token": "again"}}}))?;
-        let_go(scene, &scene.running_pod("flying", "a")?)?;
+        scene.let_go(&scene.running_pod("flying", "a")?)?;
         let second = scene.look("flying", "run 2 is complete", A_RUN, |o| {
             Ok(status::number(o, "/status/run/number") == 2 && status::condition(o, "Complete").is_some())
         })?;
@@ -116,70 +108,13 @@ fn postgres_hangs() -> Result<()> {
     store_away("store-hangs", || Away::hanging("postgres"))
 }
 
-/// Two chains with a join, whose steps append to a ledger when they start and when they end.
-fn with_ledger() -> String {
-    let steps: [(&str, &[&str]); 4] =
-        [("first", &[]), ("left", &["first"]), ("right", &["first"]), ("last", &["left", "right"])];
-    ledger::spec(steps, 2).to_string()
-}
-
-/// A run's ledger, read by a pod.
-fn ledger_of(scene: &Scene, run: &str) -> Result<Ledger> {
-    let name = format!("read-{}", run.get(24..).unwrap_or(run));
-    scene.apply_object(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {
-        "restartPolicy": "Never",
-        "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [{"name": "cat", "image": hearth_e2e::scene::BUSYBOX, "command": ["cat", format!("/ledger/{run}")],
-            "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
-            "volumeMounts": [{"name": "ledger", "mountPath": "/ledger"}]}],
-        "volumes": [{"name": "ledger", "persistentVolumeClaim": {"claimName": "ledger"}}]}}))?;
-    scene.cluster.wait(&scene.namespace, &format!("pod/{name}"), "jsonpath={.status.phase}=Succeeded", A_WORD)?;
-    let said = scene.cluster.kubectl(&["-n", &scene.namespace, "logs", &name])?;
-    Ok(Ledger::read(said.lines()))
-}
-
-/// No attempt is there twice, no two attempts of a step were alive at once, and each row of an attempt that ran has its
-/// lines.
-fn ledger_is_true(ledger: &Ledger, run: &str) -> Result<()> {
-    ensure!(
-        ledger.twice.is_empty() && ledger.overlapping.is_empty() && ledger.nonsense.is_empty(),
-        "the ledger of {run}: {ledger:?}"
-    );
-    let ran: BTreeSet<(String, i64)> = store::steps(run)?
-        .iter()
-        .filter(|s| status::text(s, "/phase") != "Void")
-        .map(|s| (status::text(s, "/step").to_owned(), status::number(s, "/attempt")))
-        .collect();
-    ensure!(ledger.ran == ran, "the ledger says that {:?} ran, the rows say {ran:?}", ledger.ran);
-    Ok(())
-}
-
-/// Every pod that was created in the namespace is an attempt with a row, and none was created twice.
-fn one_pod_per_attempt(scene: &Scene, mark: u64, runs: &[&str]) -> Result<()> {
-    let created = audit::pods_created(&scene.namespace, mark)?;
-    let names: BTreeSet<&String> = created.iter().collect();
-    ensure!(names.len() == created.len(), "a pod was created twice: {created:?}");
-    let mut attempts = BTreeSet::new();
-    for run in runs {
-        for row in store::steps(run)? {
-            attempts.insert(status::text(&row, "/pod").to_owned());
-        }
-    }
-    ensure!(
-        names.iter().all(|n| attempts.contains(*n)),
-        "pods beyond one per attempt: {created:?}, rows: {attempts:?}"
-    );
-    ensure!(names.len() == attempts.len(), "attempts without a pod: {attempts:?}, created: {created:?}");
-    Ok(())
-}
-
 #[test]
 fn the_operator_is_killed_five_times_in_one_run() -> Result<()> {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     scene("killed", |scene| {
         ledger::claim(scene)?;
         let mark = audit::mark()?;
-        scene.apply("calm", &with_ledger())?;
+        scene.apply("calm", &ledger::chains().to_string())?;
         let calm = scene.complete("calm", A_RUN)?;
         let calm = rows::equal_status(scene, &calm)?;
 
@@ -194,9 +129,9 @@ fn the_operator_is_killed_five_times_in_one_run() -> Result<()> {
         ensure!(undisturbed == disturbed, "undisturbed:\n{undisturbed:#}\nkilled five times:\n{disturbed:#}");
         let void = store::steps(&id)?.iter().filter(|s| status::text(s, "/phase") == "Void").count();
         println!("rows are those of an undisturbed run, and {void} attempts are void");
-        one_pod_per_attempt(scene, mark, &[&calm, &id])?;
+        ledger::one_pod_per_attempt(scene, mark, &[&calm, &id])?;
         for run in [&calm, &id] {
-            ledger_is_true(&ledger_of(scene, run)?, run)?;
+            ledger::is_true(&ledger::of(scene, run)?, run)?;
         }
         Ok(())
     })
@@ -208,7 +143,7 @@ fn killed_five_times(scene: &Scene, scaled: &operator::Scaled<'_>) -> Result<Str
 
     // 1: the intent is in status, and nothing was created.
     let armed = scaled.start("hearth-killed-1", "before-create:exit:1")?;
-    scene.apply("killed", &with_ledger())?;
+    scene.apply("killed", &ledger::chains().to_string())?;
     armed.hit(limit)?;
     let object = scene.read("killed")?;
     ensure!(attempt(&object) == 1, "no intent: {object}");
@@ -261,12 +196,12 @@ fn the_operators_pod_is_killed_in_mid_run() -> Result<()> {
         scene.apply("w", HELD)?;
         let pod = scene.running_pod("w", "a")?;
         operator::kill(&scene.cluster)?;
-        let_go(scene, &pod)?;
+        scene.let_go(&pod)?;
         operator::ready(&scene.cluster)?;
         let object = scene.complete("w", A_RUN)?;
         let id = rows::equal_status(scene, &object)?;
         ensure!(store::steps(&id)?.len() == 2, "a kill made further attempts");
-        one_pod_per_attempt(scene, mark, &[&id])
+        ledger::one_pod_per_attempt(scene, mark, &[&id])
     })
 }
 
@@ -291,14 +226,14 @@ fn the_api_server_is_restarted_in_mid_run() -> Result<()> {
         nothing_is_being_deleted(&scene.cluster)?;
         lab::lab(&["restart", "apiserver"])?;
         let mut runs = Vec::new();
-        until_despite_errors("the held step is let go", A_WORD, || let_go(scene, &pod).map(Some))?;
+        until_despite_errors("the held step is let go", A_WORD, || scene.let_go(&pod).map(Some))?;
         for name in ["held", "busy"] {
             let object =
                 until_despite_errors(&format!("{name} is complete"), A_RUN, || scene.complete(name, A_WORD).map(Some))?;
             runs.push(rows::equal_status(scene, &object)?);
         }
         operator::ready(&scene.cluster)?;
-        one_pod_per_attempt(scene, mark, &runs.iter().map(String::as_str).collect::<Vec<_>>())
+        ledger::one_pod_per_attempt(scene, mark, &runs.iter().map(String::as_str).collect::<Vec<_>>())
     })
 }
 

@@ -1,16 +1,8 @@
 //! What people do to a Workflow that is there: suspend, cancel, run again, change, and look.
 
 use anyhow::{Context, Result, ensure};
-use hearth_e2e::{A_RUN, A_WORD, Cluster, Scene, rows, scene, status, store};
+use hearth_e2e::{A_RUN, A_WORD, Cluster, Scene, rows, scene, scene::HELD, status, store};
 use serde_json::{Value, json};
-
-/// Runs until somebody writes /tmp/go.
-const HELD: &str = "{steps: [{name: a, command: [sh, -c, 'while [ ! -e /tmp/go ]; do sleep 1; done'], pod: {terminationGracePeriodSeconds: 1}}, {name: b, needs: [a], command: ['true']}]}";
-
-fn let_go(scene: &Scene, pod: &Value) -> Result<()> {
-    let name = status::text(pod, "/metadata/name");
-    scene.cluster.kubectl(&["-n", &scene.namespace, "exec", name, "--", "touch", "/tmp/go"]).map(drop)
-}
 
 fn change(scene: &Scene, patch: &Value) -> Result<()> {
     scene.cluster.patch(&scene.namespace, "hwf/w", patch)
@@ -35,7 +27,7 @@ fn suspend_and_resume() -> Result<()> {
         let pod = scene.running_pod("w", "a")?;
         change(scene, &json!({"spec": {"suspend": true}}))?;
         scene.wait("w", "condition=Suspended", A_WORD)?;
-        let_go(scene, &pod)?;
+        scene.let_go(&pod)?;
         let held = scene.look("w", "step a done while suspended", A_RUN, |o| {
             Ok(status::step(o, "a").is_some_and(|s| status::text(s, "/phase") == "Succeeded"))
         })?;
@@ -68,7 +60,7 @@ fn cancel_by_run_id() -> Result<()> {
         // The cancel that is still in the spec does not touch the next run.
         change(scene, &json!({"spec": {"rerun": {"token": "again"}}}))?;
         let pod = scene.running_pod("w", "a")?;
-        let_go(scene, &pod)?;
+        scene.let_go(&pod)?;
         let object = scene.complete("w", A_RUN)?;
         ensure!(status::number(&object, "/status/run/number") == 2);
         ensure!(
@@ -114,12 +106,12 @@ fn spec_changed_in_mid_run() -> Result<()> {
         status::expect(&object, "ChangePending", "True", "SpecChanged", &["a run of it follows"])?;
         ensure!(observed(&object), "the status does not answer the new generation: {object}");
         ensure!(status::number(&object, "/status/run/number") == 1);
-        let_go(scene, &pod)?;
+        scene.let_go(&pod)?;
         let second = scene.look("w", "run 2", A_RUN, |o| Ok(status::number(o, "/status/run/number") == 2))?;
         ensure!(status::condition(&second, "ChangePending").is_none(), "{second}");
         ensure!(status::condition(&second, "Complete").is_none(), "starting a run leaves Complete standing: {second}");
         ensure!(status::text(&second, "/status/run/trigger") == "Changed", "{second}");
-        let_go(scene, &scene.running_pod("w", "a")?)?;
+        scene.let_go(&scene.running_pod("w", "a")?)?;
         let second = scene.complete("w", A_RUN)?;
         rows::equal_status(scene, &second)?;
         let runs = store::runs_in(&scene.namespace)?;

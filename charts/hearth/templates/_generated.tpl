@@ -40,3 +40,13 @@
   resources: ["events"]
   verbs: [create]
 {{- end }}
+{{- define "hearth.lettingGoRules" -}}
+# with a namespace that is deleted its RoleBinding may go before its objects, which are let go all the same
+- apiGroups: ["hearth.dev"]
+  resources: ["workflows"]
+  verbs: [get, list, patch, watch]
+# with a namespace that is deleted its RoleBinding may go before its objects, which are let go all the same
+- apiGroups: ["hearth.dev"]
+  resources: ["workflows/status"]
+  verbs: [patch]
+{{- end }}

@@ -1,7 +1,7 @@
 //! Creating children: each outcome is a fact, and an unknown one is fenced before anything else is done.
 
 use crate::{
-    error::{Class, Error, is_terminating},
+    error::{Class, Error},
     pods::PodView,
     shared::Shared,
     stop_here,
@@ -124,7 +124,7 @@ impl Shared {
                 self.world.pod_seen(&view);
                 Round::default()
             }
-            Err(Error::Refused { status, .. }) if is_terminating(&status) => {
+            Err(Error::Refused { status, .. }) if self.world.ends_with_its_namespace(&parent.namespace, &status) => {
                 self.metrics.post("terminating");
                 self.world.namespace_terminating(&parent.namespace);
                 self.note(parent, start, name, Post::Refused(refusal(&status)))
@@ -159,7 +159,7 @@ impl Shared {
                 self.world.pod_seen(&view);
                 Round { news: true, ..Round::default() }
             }
-            Err(Error::Refused { status, .. }) if is_terminating(&status) => {
+            Err(Error::Refused { status, .. }) if self.world.ends_with_its_namespace(&parent.namespace, &status) => {
                 self.metrics.fence("terminating");
                 self.world.namespace_terminating(&parent.namespace);
                 Round { news: true, ..Round::default() }
@@ -188,7 +188,15 @@ impl Shared {
     /// Asks for the pods that the watch has lost without a reason that was seen. Answers whether one must be asked for again.
     pub(crate) async fn clear_up(&self, parent: &Parent) -> Result<bool, Error> {
         for name in self.world.with_known(&parent.uid, |o| o.unclear()).unwrap_or_default() {
-            let found: Option<PodView> = self.calls.get::<Pod, _>(&parent.namespace, &name).await?;
+            let found: Option<PodView> = match self.calls.get::<Pod, _>(&parent.namespace, &name).await {
+                // Its pods went first, and no other can come.
+                Err(Error::Refused { status, .. })
+                    if self.world.ends_with_its_namespace(&parent.namespace, &status) =>
+                {
+                    None
+                }
+                answer => answer?,
+            };
             self.world.with_known(&parent.uid, |o| o.cleared(&name, found.as_ref()));
         }
         Ok(self.world.with_known(&parent.uid, |o| !o.unclear().is_empty()).unwrap_or_default())

@@ -76,7 +76,8 @@ impl Shared {
             on_delete: settings.on_delete,
             offer: Arc::clone(&settings.offer),
         };
-        let (world, trust) = (World::new(env), Trust::new(ca));
+        let store_ca = settings.offer.artifacts.as_ref().and_then(|a| a.store_ca.clone());
+        let (world, trust) = (World::new(env), Trust::new(ca, store_ca));
         Ok(Arc::new(Self { calls, world, settings, leadership, records, store_up, metrics, trust }))
     }
 

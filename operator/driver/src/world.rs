@@ -1,6 +1,7 @@
 //! What the watches have shown so far, by owner. One lock, held for a moment at a time.
 
 use crate::{
+    error::is_terminating,
     owner::{Owner, Wake},
     pods::PodView,
     revisions::RevisionView,
@@ -10,6 +11,7 @@ use hearth_plan::{
     kind::{Env, RunMark},
     record::Ack,
 };
+use kube::core::response::Status;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -215,6 +217,12 @@ impl World {
     /// The API server refused a create because the namespace is going, before the watch said so.
     pub(crate) fn namespace_terminating(&self, name: &str) {
         self.lock().terminating.insert(name.to_owned());
+    }
+
+    /// Whether a refusal comes with the end of its namespace: with the RoleBindings in it go our rights, perhaps before
+    /// the objects do.
+    pub(crate) fn ends_with_its_namespace(&self, namespace: &str, status: &Status) -> bool {
+        is_terminating(status) || (status.code == 403 && self.lock().terminating.contains(namespace))
     }
 
     fn publish_namespaces(&self, inner: &Inner) {

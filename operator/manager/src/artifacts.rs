@@ -67,9 +67,15 @@ impl ArtifactArgs {
     }
 
     /// What pods of steps with artifacts are given.
-    pub fn service(&self, service: &str, namespace: &str) -> Option<ArtifactService> {
-        let recorder = self.endpoint(service, namespace);
-        self.is_set().then(|| ArtifactService { image: self.step_image.clone(), recorder })
+    pub fn service(&self, service: &str, namespace: &str) -> Result<Option<ArtifactService>> {
+        let (recorder, store_ca) = (self.endpoint(service, namespace), self.ca()?);
+        Ok(self.is_set().then(|| ArtifactService { image: self.step_image.clone(), recorder, store_ca }))
+    }
+
+    fn ca(&self) -> Result<Option<String>> {
+        let read =
+            |file: &PathBuf| std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()));
+        self.artifacts_s3_ca_file.as_ref().map(read).transpose()
     }
 
     fn endpoint(&self, service: &str, namespace: &str) -> String {
@@ -87,15 +93,13 @@ impl ArtifactArgs {
             };
             return Ok(Artifacts::volume(Volume::open(config)?));
         }
-        let ca = self.artifacts_s3_ca_file.as_ref();
-        let ca = ca.map(|file| std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display())));
         Ok(Artifacts::s3(&S3Config {
             bucket: self.artifacts_s3_bucket.clone().unwrap_or_default(),
             region: self.artifacts_s3_region.clone(),
             endpoint: self.artifacts_s3_endpoint.clone(),
             prefix: self.artifacts_s3_prefix.clone(),
             allow_http: self.artifacts_s3_allow_http,
-            ca: ca.transpose()?,
+            ca: self.ca()?,
             environment: args::aws(),
             ..S3Config::default()
         })?)

@@ -150,7 +150,7 @@ fn offer(args: &RunArgs) -> Result<Offer> {
         catalog(&text).with_context(|| file.display().to_string())
     };
     let runtimes = args.catalog_file.as_ref().map(read).transpose()?.unwrap_or_default();
-    Ok(Offer { runtimes, artifacts: args.artifacts.service(SERVICE, &args.namespace) })
+    Ok(Offer { runtimes, artifacts: args.artifacts.service(SERVICE, &args.namespace)? })
 }
 
 /// The one place for history that the flags name.

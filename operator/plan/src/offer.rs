@@ -28,7 +28,11 @@ impl Offer {
         let entry = Runtime { image: "runtime".into(), command: vec!["/runtime".into()], ..Runtime::default() };
         Self {
             runtimes: named.map(|name| (name, entry.clone())).collect(),
-            artifacts: Some(ArtifactService { image: "hearth-step".into(), recorder: "https://recorder".into() }),
+            artifacts: Some(ArtifactService {
+                image: "hearth-step".into(),
+                recorder: "https://recorder".into(),
+                store_ca: None,
+            }),
         }
     }
 }
@@ -66,6 +70,8 @@ pub struct ArtifactService {
     pub image: String,
     /// The Recorder, as `https://HOST:PORT`.
     pub recorder: String,
+    /// Certificate authorities of the store, in PEM, when it has others than the public ones.
+    pub store_ca: Option<String>,
 }
 
 /// Why a catalog is not one.

@@ -18,7 +18,8 @@ const IMAGE: &str = "sha256:cb8379ac2098aa165029e3938a51da0bcecfc008fd6795f40117
 const LAST: &str = "01890a5d-ac96-774b-bcce-b302099a8056";
 
 fn offering() -> Env {
-    let artifacts = ArtifactService { image: "hearth-step".into(), recorder: "https://recorder".into() };
+    let artifacts =
+        ArtifactService { image: "hearth-step".into(), recorder: "https://recorder".into(), store_ca: None };
     Env { offer: Arc::new(Offer { artifacts: Some(artifacts), ..Offer::default() }), ..env() }
 }
 

@@ -71,6 +71,7 @@ fn a_step_with_artifacts() {
         artifacts: Some(ArtifactService {
             image: "example.org/hearth-step@sha256:0".into(),
             recorder: "https://hearth.hearth-system.svc:8444".into(),
+            store_ca: None,
         }),
     };
     let env = Env { offer: Arc::new(offer), ..env() };
@@ -84,6 +85,26 @@ fn a_step_with_artifacts() {
     let before = json!([{"name": "clean", "phase": "Succeeded", "attempt": 1,
         "artifacts": {"table": {"digest": digest, "bytes": 3, "directory": true}}}]);
     insta::assert_snapshot!(yaml(&start_with(&spec, before, &env)));
+}
+
+/// A store with an authority of its own: pods mount its certificate beside the operator's, and wait for both.
+#[rstest]
+#[case(None, json!(["ca.crt"]))]
+#[case(Some("PEM"), json!(["ca.crt", "store.crt"]))]
+fn pods_get_the_certificates_of_the_store(#[case] store_ca: Option<&str>, #[case] keys: Value) {
+    let service = ArtifactService {
+        image: "hearth-step".into(),
+        recorder: "https://recorder".into(),
+        store_ca: store_ca.map(Into::into),
+    };
+    let env = Env { offer: Arc::new(Offer { artifacts: Some(service), ..Offer::default() }), ..env() };
+    let spec = json!({"steps": [{"name": "fit", "image": "i", "command": ["/fit"], "artifacts": {"out": [{"name": "model"}]}}]});
+    let pod = serde_json::to_value(start_with(&spec, json!([]), &env).pod()).unwrap();
+    let volumes = pod.pointer("/spec/volumes").and_then(Value::as_array).unwrap();
+    let recorder = volumes.iter().find(|v| v["name"] == "hearth-recorder").unwrap();
+    let map = &recorder["projected"]["sources"][1]["configMap"];
+    let projected: Vec<_> = map["items"].as_array().unwrap().iter().map(|item| item["key"].clone()).collect();
+    assert_eq!((json!(projected), &map["name"]), (keys, &json!("hearth-ca")));
 }
 
 /// `memory` as node label values of at least that many MiB: the label must be greater than the number shown.

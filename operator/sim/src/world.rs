@@ -504,6 +504,7 @@ fn offer() -> Offer {
     let service = ArtifactService {
         image: "hearth.dev/hearth-step@sha256:0".to_owned(),
         recorder: "https://hearth.hearth-system.svc:8444".to_owned(),
+        store_ca: None,
     };
     Offer { runtimes: [("shape".to_owned(), shape)].into(), artifacts: Some(service) }
 }

@@ -72,6 +72,8 @@ const STAGES: &[Stage] = &[
     Stage { name: "install", cluster: true, work: install },
     Stage { name: "explain", cluster: true, work: checks::explain },
     Stage { name: "e2e", cluster: true, work: e2e },
+    Stage { name: "ha", cluster: true, work: ha },
+    Stage { name: "namespaces", cluster: true, work: namespaces },
     Stage { name: "uninstall", cluster: true, work: end::uninstall },
     Stage { name: "install-yaml", cluster: true, work: end::manifest },
 ];
@@ -134,6 +136,7 @@ fn images() -> Result<()> {
     if target.is_lab() { tools::run(&mut tools::task(&["images", "hearth-failpoints"])) } else { Ok(()) }
 }
 
+/// The default of the stages: mode single with Postgres, for all namespaces.
 fn install() -> Result<()> {
     let target = Target::started()?;
     let image = deploy::images(&target, &["hearth"])?;
@@ -142,19 +145,59 @@ fn install() -> Result<()> {
 }
 
 /// The tests against the cluster: a few at a time, each file after the other; what stops and hangs parts of the cluster
-/// is a file of its own, and takes care of its order. They are built outside of the cluster's network, and the last of
-/// them, zz_audit, reads what the others made the operator do.
+/// is a file of its own, and takes care of its order. The last of them, zz_audit, reads what the others made the operator
+/// do. What needs another mode is ignored here, and run by the stages that install it.
 fn e2e() -> Result<()> {
+    cluster_tests(&Target::started()?, &[], &[])
+}
+
+/// Mode ha with artifacts in S3: the examples once more, and changes of leader.
+fn ha() -> Result<()> {
     let target = Target::started()?;
+    let image = deploy::images(&target, &["hearth"])?;
+    deploy::install_ha(&target, &image)?;
+    cluster_tests(
+        &target,
+        &["examples", "ha", "zz_audit"],
+        &["--include-ignored", "--skip", "nothing_granted_is_unused"],
+    )
+}
+
+/// Only these namespaces are watched in the stage of that name.
+const WATCHED: [&str; 2] = ["e2e-watched-a", "e2e-watched-b"];
+
+/// An operator with rights in a few namespaces alone.
+fn namespaces() -> Result<()> {
+    let target = Target::started()?;
+    let image = deploy::images(&target, &["hearth"])?;
+    for name in WATCHED {
+        deploy::namespace(&target, name)?;
+    }
+    deploy::install(&target, &image, &["--set", &format!("watchNamespaces={{{}}}", WATCHED.join(","))])?;
+    cluster_tests(&target, &["namespaces", "zz_audit"], &["--include-ignored", "watched", "the_operators_log"])?;
+    for name in WATCHED {
+        target.kubectl(&["delete", "namespace", name, "--ignore-not-found", "--wait", "--timeout=120s"])?;
+    }
+    deploy::install(&target, &image, &[])
+}
+
+/// Runs these test programs of e2e, all when none is named, with these arguments of the runner. They are built outside of
+/// the cluster's network.
+fn cluster_tests(target: &Target, programs: &[&str], wishes: &[&str]) -> Result<()> {
     let plugin = deploy::command_line(None)?;
     tools::run(&mut tools::cargo(&["test", "--package", "hearth-e2e", "--profile", PROFILE, "--quiet", "--no-run"]))?;
     let mut command = target.command("cargo");
     command
         .args(["test", "--package", "hearth-e2e", "--profile", PROFILE, "--offline", "--no-fail-fast"])
+        .args(programs.iter().flat_map(|program| ["--test", *program]))
         .args(["--", "--test-threads=4", "--show-output"])
+        .args(wishes)
         .env("HEARTH_PLUGIN", plugin.join("kubectl-hearth"))
         .env("HEARTH_XTASK", std::env::current_exe()?)
         .env("HEARTH_DATABASE_URL", target.database_url()?);
+    if target.is_lab() {
+        command.env("HEARTH_LAB_BUCKET", target.bucket()?.folder);
+    }
     tools::run(&mut command)
 }
 

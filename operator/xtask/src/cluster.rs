@@ -1,7 +1,7 @@
 //! Talking to the cluster: the lab, or the one that `KUBECONFIG` names.
 
 use crate::{
-    lab::{self, Cluster},
+    lab::{self, Bucket, Cluster},
     tools,
 };
 use anyhow::{Context, Result, bail};
@@ -87,6 +87,16 @@ impl Target {
             ]))?
             .trim()
             .to_owned()),
+        }
+    }
+
+    /// The bucket in which artifacts lie in mode ha.
+    pub fn bucket(&self) -> Result<Bucket> {
+        match &self.cluster {
+            Cluster::Given => bail!(
+                "KUBECONFIG names your own cluster: mode ha is tested in the lab alone, whose S3 server and replicas may be stopped"
+            ),
+            Cluster::Lab(lab) => lab::bucket(lab),
         }
     }
 }

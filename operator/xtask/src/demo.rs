@@ -88,7 +88,7 @@ fn version_at_least(text: &str, prefix: &str, least: (u32, u32)) -> bool {
 
 /// Applies the Workflow, or asks for one more run of it, and follows it to its end. Gives the run's id.
 fn workflow(target: &Target, plugin: &Path, patience: Duration) -> Result<String> {
-    target.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}).to_string())?;
+    deploy::namespace(target, NAMESPACE)?;
     // A pod is refused until the namespace has its default service account.
     cluster::wait("the default service account", Duration::from_secs(30), || {
         target.get(&["-n", NAMESPACE, "serviceaccount", "default"])

@@ -11,6 +11,9 @@ pub const NAMESPACE: &str = "hearth-system";
 /// Name of the Secret that holds the database's URL.
 pub const DATABASE_SECRET: &str = "hearth-database";
 
+/// The Secret with the keys of the bucket of mode ha, and the ConfigMap with its authority.
+const BUCKET: &str = "hearth-s3";
+
 /// In the lab each image has a tag of its own and all have this one, and volumes are of this class.
 const LAB: &[&str] =
     &["--set", "runtimes.tag=dev,persistence.storageClass=lab,persistence.size=1Gi,persistence.keep=false"];
@@ -31,12 +34,39 @@ pub fn images(target: &Target, names: &[&str]) -> Result<String> {
     Ok(image.context("the images task named no hearth.dev/hearth")?.to_owned())
 }
 
+/// Makes a namespace that enforces Pod Security `restricted`.
+pub fn namespace(target: &Target, name: &str) -> Result<()> {
+    target.apply(
+        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}).to_string(),
+    )?;
+    Ok(())
+}
+
+/// Installs mode ha, or upgrades to it: two replicas, artifacts in S3.
+pub fn install_ha(target: &Target, image: &str) -> Result<()> {
+    let bucket = target.bucket()?;
+    let metadata = json!({"name": BUCKET, "namespace": NAMESPACE});
+    namespace(target, NAMESPACE)?;
+    target.apply(
+        &json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata,
+            "stringData": {"accessKeyId": bucket.access_key, "secretAccessKey": bucket.secret_key}})
+        .to_string(),
+    )?;
+    target.apply(
+        &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"ca.crt": bucket.authority}})
+            .to_string(),
+    )?;
+    let s3 = format!(
+        "artifacts.s3.bucket={},artifacts.s3.endpoint={},artifacts.s3.existingSecret={BUCKET},artifacts.s3.caConfigMap={BUCKET}",
+        bucket.name, bucket.endpoint
+    );
+    install(target, image, &["--set", "mode=ha,replicas=2", "--set", &s3])
+}
+
 /// Installs or upgrades the chart with this image, and waits until the operator is ready.
 pub fn install(target: &Target, image: &str, extra: &[&str]) -> Result<()> {
     let (repository, tag) = image.rsplit_once(':').context("an image is REPOSITORY:TAG")?;
-    target.apply(
-        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}).to_string(),
-    )?;
+    namespace(target, NAMESPACE)?;
     let url = target.database_url()?;
     target.apply(
         &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": DATABASE_SECRET, "namespace": NAMESPACE}, "stringData": {"url": url}}).to_string(),

@@ -11,6 +11,8 @@ const HELM: &str = "v4.3.1";
 const KUBE_SCORE: &str = "v1.20.0";
 const PROMTOOL: &str = "v0.313.5";
 const CARGO_DENY: &str = "0.18";
+/// The tests of operator/artifacts use the same one.
+const VERSITYGW: &str = "v1.8.0";
 
 /// Helm 4: the one on PATH, the lab's, or one that is built into the cache.
 pub fn helm() -> Result<PathBuf> {
@@ -38,6 +40,15 @@ pub fn kube_score() -> Result<PathBuf> {
     }
     go_install(&own, &format!("github.com/zegl/kube-score/cmd/kube-score@{KUBE_SCORE}"))?;
     Ok(own.join("kube-score"))
+}
+
+/// versitygw, an S3 server: built into the cache.
+pub fn versitygw() -> Result<PathBuf> {
+    let own = repo::cache()?.join("tools").join(format!("versitygw-{VERSITYGW}"));
+    if !own.join("versitygw").exists() {
+        go_install(&own, &format!("github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}"))?;
+    }
+    Ok(own.join("versitygw"))
 }
 
 fn go_install(folder: &Path, program: &str) -> Result<()> {
@@ -222,4 +233,16 @@ pub fn cargo(args: &[&str]) -> Command {
         }
     }
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lab_and_the_tests_of_artifacts_share_one_s3_server() {
+        let path = repo::root().join("operator/artifacts/tests/s3/gateway.rs");
+        let version = format!("const VERSION: &str = \"{VERSITYGW}\";");
+        assert!(std::fs::read_to_string(path).unwrap().contains(&version), "{version}");
+    }
 }

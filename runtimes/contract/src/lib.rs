@@ -33,3 +33,5 @@ pub const AUDIENCE: &str = "recorder.hearth.dev";
 pub const TOKEN: &str = "/hearth/recorder/token";
 /// The certificate authorities of the operator, in PEM. There may be two while they change.
 pub const CA: &str = "/hearth/recorder/ca.crt";
+/// The certificate authorities of the artifact store, in PEM; only there when the public ones are not enough.
+pub const STORE_CA: &str = "/hearth/recorder/store.crt";

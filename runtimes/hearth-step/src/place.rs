@@ -2,7 +2,7 @@
 
 use crate::{failure::Failure, say::say};
 use hearth_contract::{
-    CA, TOKEN,
+    CA, STORE_CA, TOKEN,
     spec::{MAX_SPEC, Spec},
 };
 use std::{
@@ -47,6 +47,14 @@ impl Place {
     /// The certificate authorities of the operator, in PEM. There may be two while they change.
     pub fn ca(&self) -> io::Result<String> {
         read(&self.at(CA), MAX_FILE)
+    }
+
+    /// The certificate authorities of the artifact store, in PEM; empty when the public ones are enough.
+    pub fn store_ca(&self) -> io::Result<String> {
+        match read(&self.at(STORE_CA), MAX_FILE) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            other => other,
+        }
     }
 
     /// What the command wrote as its outputs. Bytes that are no text become signs that no JSON has.

@@ -1,11 +1,15 @@
 //! Bytes over HTTP, by a URL that the Recorder gave.
 
 use crate::{failure::Failure, place::Place, retry::Trouble};
-use hearth_contract::CA;
+use hearth_contract::{CA, STORE_CA};
 use hearth_recorder_proto::v1::PresignResponse;
 use rustls::crypto::ring::default_provider;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
-use std::{io::Read, sync::Arc, time::Duration};
+use std::{
+    io::{self, Read},
+    sync::Arc,
+    time::Duration,
+};
 use ureq::{
     Agent, Body, SendBody,
     http::Response,
@@ -25,11 +29,10 @@ const MAX_REFUSAL: u64 = 16 * 1024;
 pub struct Transfer(Agent);
 
 impl Transfer {
-    /// Trusts the public certificate authorities and those of [`CA`].
+    /// Trusts the public certificate authorities and those of [`CA`] and [`STORE_CA`].
     pub fn new(place: &Place) -> Result<Self, Failure> {
-        let pem = place.ca().map_err(|e| Failure::Again(format!("{CA}: {e}")))?;
-        let own = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
-        let own = own.map_err(|e| Failure::Config(format!("{CA}: {e}")))?;
+        let mut own = certificates(CA, place.ca())?;
+        own.extend(certificates(STORE_CA, place.store_ca())?);
         let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().chain(&own);
         let roots = roots.map(|der| Certificate::from_der(der).to_owned()).collect::<Vec<_>>();
         let tls = TlsConfig::builder()
@@ -67,6 +70,12 @@ impl Transfer {
         }
         Ok(accepted(request.call().map_err(|e| broken(&e))?)?.into_body().into_reader())
     }
+}
+
+fn certificates(file: &str, pem: io::Result<String>) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let pem = pem.map_err(|e| Failure::Again(format!("{file}: {e}")))?;
+    let all = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+    all.map_err(|e| Failure::Config(format!("{file}: {e}")))
 }
 
 fn accepted(mut answer: Response<Body>) -> Result<Response<Body>, Trouble> {

@@ -126,7 +126,7 @@ fn bench_with(channel: usize, fresh: bool) -> Bench {
         records,
         store_up: watch::channel(true).1,
         metrics: DriverMetrics::default(),
-        trust: Trust::new(watch::channel(Some("a certificate".to_owned())).1),
+        trust: Trust::new(watch::channel(Some("a certificate".to_owned())).1, Some("the store's".to_owned())),
     });
     Bench { controller: Arc::new(Controller::new(Arc::clone(&shared))), shared, rows, server: Api(handle) }
 }

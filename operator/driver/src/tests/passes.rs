@@ -153,6 +153,33 @@ async fn deletes_carry_the_uid_and_a_lost_race_is_success() {
     tokio::join!(pass, serve).0.unwrap();
 }
 
+/// With the RoleBinding of a watched namespace that is deleted go our rights in it, perhaps before the objects do.
+#[tokio::test]
+async fn what_may_not_be_deleted_any_more_goes_with_its_namespace() {
+    let mut b = bench();
+    b.shared.world.namespace_seen("ns", "uid-ns", true);
+    let spec = json!({"actions": ["delete-pod", "release"]});
+    let seen = || cr(&object(6, &[FINALIZER], &spec, Some(running(1, 1))));
+    let pass = reconcile(&b.controller, seen());
+    let serve = async {
+        let delete = b.server.expect(Method::DELETE, "/api/v1/namespaces/ns/pods/old").await;
+        delete.refuse(403, "Forbidden", "pods \"old\" is forbidden");
+        let release = b.server.expect(Method::PATCH, OBJECT).await;
+        release.answer(200, &object(7, &[], &spec, Some(running(1, 1))));
+    };
+    tokio::join!(pass, serve).0.unwrap();
+    // Where the namespace stays, a right that is missing is trouble.
+    b.shared.world.namespace_seen("ns", "uid-ns", false);
+    b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-a"), 7, false)).unwrap());
+    let pass = reconcile(&b.controller, seen());
+    let serve = async {
+        let delete = b.server.expect(Method::DELETE, "/api/v1/namespaces/ns/pods/old").await;
+        delete.refuse(403, "Forbidden", "pods \"old\" is forbidden");
+        b.server.is_quiet();
+    };
+    assert_eq!(tokio::join!(pass, serve).0.unwrap_err().class(), Class::Blocked);
+}
+
 #[tokio::test]
 async fn a_run_object_that_is_there_is_as_wanted() {
     let mut b = bench();

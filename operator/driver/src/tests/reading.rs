@@ -183,6 +183,22 @@ async fn the_end_of_a_long_log_is_kept() {
 }
 
 #[tokio::test]
+async fn a_pod_that_may_not_be_asked_for_any_more_went_with_its_namespace() {
+    let mut b = bench();
+    b.shared.world.object_seen("uid-a", wake());
+    b.shared.world.pod_seen(&view(&pod("pod-1", Some("uid-a"), 7, false)));
+    b.shared.world.pod_deleted(&view(&pod("pod-1", Some("uid-a"), 8, false)));
+    b.shared.world.namespace_seen("ns", "uid-ns", true);
+    let same = cr(&object(6, &["hearth.dev/record"], &json!({}), Some(running(1, 1))));
+    let pass = reconcile(&b.controller, same);
+    let serve = async {
+        b.server.expect(Method::GET, "/api/v1/namespaces/ns/pods/pod-1").await.refuse(403, "Forbidden", "no right");
+    };
+    tokio::join!(pass, serve).0.unwrap();
+    assert!(facts(&b.shared.world).pods["pod-1"].gone);
+}
+
+#[tokio::test]
 async fn a_pod_that_lost_its_labels_is_not_lost() {
     let mut b = bench();
     b.shared.world.object_seen("uid-a", wake());

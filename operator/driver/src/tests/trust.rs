@@ -14,10 +14,14 @@ async fn a_certificate_that_somebody_changed_is_put_right_and_then_left_alone() 
     let mut b = bench();
     let serve = async {
         let made = b.server.expect(Method::POST, MAPS).await.refuse(409, "AlreadyExists", "it is there");
-        assert_eq!(made["data"]["ca.crt"], "a certificate");
-        b.server.expect(Method::GET, MAP).await.answer(200, &json!({"data": {"ca.crt": "another"}}));
+        let ours = json!({"ca.crt": "a certificate", "store.crt": "the store's"});
+        assert_eq!(made["data"], ours);
+        b.server
+            .expect(Method::GET, MAP)
+            .await
+            .answer(200, &json!({"data": {"ca.crt": "a certificate", "store.crt": "another"}}));
         let patch = b.server.expect(Method::PATCH, MAP).await.answer(200, &json!({}));
-        assert_eq!(patch, json!({"data": {"ca.crt": "a certificate"}}), "what else is in it is not ours");
+        assert_eq!(patch, json!({"data": ours}), "what else is in it is not ours");
     };
     tokio::join!(b.shared.place_trust("ns"), serve).0.unwrap();
     b.shared.place_trust("ns").await.unwrap();

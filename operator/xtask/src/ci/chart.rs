@@ -92,6 +92,7 @@ const ACCEPTED: &[(&str, &str)] = &[
     ("watchNamespaces: [lab-a, lab-b]", "--watch-namespaces=lab-a,lab-b"),
     ("watchNamespaces: [lab-a]", "    resourceNames: [\"hearth-ca\"]\n    verbs: [get, patch]"),
     ("watchNamespaces: [lab-a]", "  name: hearth-watched\n  namespace: lab-a\n"),
+    ("watchNamespaces: [lab-a]", "  resources: [\"workflows\"]\n  verbs: [get, list, patch, watch]\n"),
     ("metrics: {serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}}}", "interval: 15s"),
     ("metrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}}", "release: prometheus"),
     ("metrics: {serviceMonitor: {enabled: true}}", "    - port: metrics\n"),

@@ -54,12 +54,14 @@ pub fn uninstall() -> Result<()> {
 }
 
 fn start_long_workflow(target: &Target) -> Result<()> {
-    target.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}).to_string())?;
+    deploy::namespace(target, NAMESPACE)?;
     target.apply(
         &json!({
             "apiVersion": hearth_crds::API_VERSION, "kind": "Workflow",
             "metadata": {"name": "long", "namespace": NAMESPACE},
-            "spec": {"steps": [{"name": "wait", "image": "hearth.dev/busybox:dev", "command": ["sleep", "3600"]}]},
+            // As process 1 it hears no SIGTERM: its pod shall not be waited for.
+            "spec": {"pod": {"terminationGracePeriodSeconds": 1},
+                "steps": [{"name": "wait", "image": "hearth.dev/busybox:dev", "command": ["sleep", "3600"]}]},
         })
         .to_string(),
     )?;
@@ -89,7 +91,7 @@ pub fn manifest() -> Result<()> {
     target.apply(&if target.is_lab() { with_lab_volume(&text)? } else { text })?;
     target.kubectl(&["-n", deploy::NAMESPACE, "rollout", "status", "deployment/hearth", "--timeout=120s"])?;
     let namespace = "hearth-manifest-test";
-    target.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}).to_string())?;
+    deploy::namespace(&target, namespace)?;
     target.kubectl(&["-n", namespace, "apply", "-f", "examples/hello/workflow.yaml"])?;
     target.kubectl(&["-n", namespace, "wait", "--for=condition=Complete", "hwf", "--all", "--timeout=120s"])?;
     target.kubectl(&["delete", "namespace", namespace, "--wait", "--timeout=120s"])?;

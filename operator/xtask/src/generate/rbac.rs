@@ -7,6 +7,10 @@ use std::fmt::Write as _;
 /// What is in no namespace; everything else is granted in those that are watched.
 const OF_THE_CLUSTER: &[&str] = &["namespaces", "tokenreviews", "subjectaccessreviews"];
 
+/// Why the kinds themselves are seen and patched everywhere, also when a few namespaces are watched.
+const LETTING_GO: &str =
+    "with a namespace that is deleted its RoleBinding may go before its objects, which are let go all the same";
+
 /// What one of the cluster's own roles (view, edit, admin) gets by aggregation.
 struct Aggregated {
     role: &'static str,
@@ -42,10 +46,12 @@ const APPROVABLE: &[&str] = &["workflows"];
 
 /// `charts/hearth/templates/clusterrole.yaml` and `roles.yaml`, and the rules of the pre-delete hook.
 pub fn chart_template() -> Files {
-    let (mut cluster, mut namespaced) = (String::new(), String::new());
+    let (mut cluster, mut namespaced, mut letting_go) = (String::new(), String::new(), String::new());
     for entry in registry::KINDS {
-        for (resource, verbs, why) in registry::own_rules(entry) {
+        for (resource, mut verbs, why) in registry::own_rules(entry) {
             rule(&mut namespaced, GROUP, &resource, &verbs, &[], why);
+            verbs.retain(|verb| !matches!(*verb, "create" | "delete"));
+            rule(&mut letting_go, GROUP, &resource, &verbs, &[], LETTING_GO);
         }
         for child in entry.children {
             rule(&mut namespaced, child.group, child.resource, child.verbs, child.names, child.why);
@@ -66,6 +72,8 @@ pub fn chart_template() -> Files {
          {cluster}\
          {{{{- if not .Values.watchNamespaces }}}}\n\
          {{{{ include \"hearth.namespacedRules\" . }}}}\n\
+         {{{{- else }}}}\n\
+         {{{{ include \"hearth.lettingGoRules\" . }}}}\n\
          {{{{- end }}}}\n"
     );
     Files::from([
@@ -73,7 +81,9 @@ pub fn chart_template() -> Files {
         ("charts/hearth/templates/roles.yaml".to_owned(), aggregated()),
         (
             "charts/hearth/templates/_generated.tpl".to_owned(),
-            uninstall_rules() + &defined("hearth.namespacedRules", &namespaced),
+            uninstall_rules()
+                + &defined("hearth.namespacedRules", &namespaced)
+                + &defined("hearth.lettingGoRules", &letting_go),
         ),
     ])
 }

@@ -1,7 +1,7 @@
 //! What the lab consists of, how each part is started, and how one sees that it serves.
 
 use super::place::{ADDRESS, Lab};
-use super::{pki, postgres, process, tell};
+use super::{pki, postgres, process, s3, tell};
 use anyhow::Result;
 use clap::ValueEnum;
 use std::fs;
@@ -18,6 +18,8 @@ pub enum Component {
     Containerd,
     /// The history's store.
     Postgres,
+    /// The store of artifacts.
+    S3,
     /// kube-apiserver.
     Apiserver,
     /// kube-controller-manager.
@@ -36,10 +38,11 @@ pub enum Component {
 
 impl Component {
     /// In the order in which they start; they end in the reverse.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Etcd,
         Self::Containerd,
         Self::Postgres,
+        Self::S3,
         Self::Apiserver,
         Self::ControllerManager,
         Self::Scheduler,
@@ -55,6 +58,7 @@ impl Component {
             Self::Etcd => "etcd",
             Self::Containerd => "containerd",
             Self::Postgres => "postgres",
+            Self::S3 => "s3",
             Self::Apiserver => "apiserver",
             Self::ControllerManager => "controller-manager",
             Self::Scheduler => "scheduler",
@@ -82,6 +86,7 @@ impl Component {
             Self::Apiserver => ("TERM", 5),
             Self::Etcd
             | Self::Containerd
+            | Self::S3
             | Self::ControllerManager
             | Self::Scheduler
             | Self::Kubelet
@@ -101,6 +106,7 @@ impl Component {
                 Self::Apiserver => answers(&mut lab.kubectl(&["get", "--raw", "/readyz"])),
                 Self::Containerd => answers(&mut lab.ctr(&["version"])),
                 Self::Postgres => postgres::answers(lab),
+                Self::S3 => answers(&mut s3::greeting(lab)),
                 Self::Kubelet => answers(&mut lab.kubectl(&[
                     "wait",
                     "--for=condition=Ready",
@@ -125,6 +131,7 @@ impl Component {
         let mut command = match self {
             Self::Containerd => lab.inside("containerd"),
             Self::Postgres => return postgres::command(lab),
+            Self::S3 => return s3::command(lab),
             Self::Etcd => lab.inside(programs.join("etcd")),
             Self::Apiserver => lab.inside(programs.join("kube-apiserver")),
             Self::ControllerManager => lab.inside(programs.join("kube-controller-manager")),
@@ -135,7 +142,7 @@ impl Component {
             Self::Kwok => lab.inside(programs.join("kwok")),
         };
         match self {
-            Self::Postgres => {}
+            Self::Postgres | Self::S3 => {}
             Self::Containerd => {
                 command.arg(config("containerd.toml"));
             }

@@ -32,6 +32,7 @@ pub fn down(lab: &Lab) -> Result<()> {
                 | Component::Scheduler
                 | Component::ControllerManager
                 | Component::Apiserver
+                | Component::S3
                 | Component::Etcd => process::kill(lab, part.name())?,
             }
         }

@@ -14,6 +14,7 @@ mod pki;
 mod place;
 mod postgres;
 mod process;
+mod s3;
 mod status;
 pub mod tell;
 mod up;
@@ -22,6 +23,7 @@ mod volumes;
 
 pub use packages::check_go;
 pub use place::Lab;
+pub use s3::{Bucket, bucket};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -237,6 +239,6 @@ fn exec(lab: &Lab, command: &[OsString]) -> Result<()> {
     use std::os::unix::process::CommandExt;
     let (program, args) = command.split_first().context("no command given")?;
     let mut inside = lab.client(program);
-    inside.args(args).env("HEARTH_LAB_DATABASE_URL", postgres::url(lab)?);
+    inside.args(args).env("HEARTH_LAB_DATABASE_URL", postgres::url(lab)?).env("HEARTH_LAB_BUCKET", s3::folder(lab));
     Err(inside.exec()).with_context(|| format!("start {}", tell::line(&inside)))
 }

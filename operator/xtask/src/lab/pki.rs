@@ -41,6 +41,13 @@ pub fn make(lab: &Lab) -> Result<()> {
         &format!("/CN={node}"),
         &format!("subjectAltName=DNS:{node},IP:{ADDRESS},IP:127.0.0.1\nextendedKeyUsage=serverAuth"),
     )?;
+    issue(
+        &pki,
+        "ca",
+        "s3",
+        "/CN=s3",
+        &format!("subjectAltName=DNS:localhost,IP:{ADDRESS}\nextendedKeyUsage=serverAuth"),
+    )?;
     issue(&pki, "front-proxy-ca", "front-proxy", "/CN=front-proxy-client", "extendedKeyUsage=clientAuth")?;
     let key = pki.join("service-accounts.key");
     if !key.exists() {
@@ -94,6 +101,17 @@ pub fn write_kubeconfig(lab: &Lab, path: &Path, name: &str, user: &serde_json::V
         "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": name}}],
     });
     write_private(path, &serde_yaml::to_string(&config)?)
+}
+
+/// A secret of that name: made once for each lab.
+pub fn secret(lab: &Lab, name: &str) -> Result<String> {
+    let file = lab.state.join(name);
+    if let Ok(known) = std::fs::read_to_string(&file) {
+        return Ok(known);
+    }
+    let fresh = tell::capture(Command::new("openssl").args(["rand", "-hex", "16"]))?;
+    write_private(&file, &fresh)?;
+    Ok(fresh)
 }
 
 /// Writes a file that only its owner may read.

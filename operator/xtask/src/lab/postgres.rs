@@ -92,15 +92,9 @@ pub fn url(lab: &Lab) -> Result<String> {
     Ok(format!("postgres://hearth:{}@{ADDRESS}:5432/hearth", password(lab)?))
 }
 
-/// The password of user `hearth`: made once for each lab.
+/// The password of user `hearth`.
 fn password(lab: &Lab) -> Result<String> {
-    let file = lab.state.join("postgres-password");
-    if let Ok(known) = fs::read_to_string(&file) {
-        return Ok(known);
-    }
-    let fresh = tell::capture(Command::new("openssl").args(["rand", "-hex", "16"]))?;
-    pki::write_private(&file, &fresh)?;
-    Ok(fresh)
+    pki::secret(lab, "postgres-password")
 }
 
 fn data_folder(lab: &Lab) -> PathBuf {

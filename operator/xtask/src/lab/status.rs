@@ -2,7 +2,7 @@
 
 use super::components::Component;
 use super::place::Lab;
-use super::{postgres, process, tell};
+use super::{postgres, process, s3, tell};
 use anyhow::Result;
 
 /// Prints each part with its pid.
@@ -29,6 +29,7 @@ pub fn print_env(lab: &Lab) -> Result<()> {
     println!("export HEARTH_LAB='{}'", lab.name);
     println!("export KUBECONFIG='{}'", lab.kubeconfig().display());
     println!("export HEARTH_LAB_DATABASE_URL='{}'", postgres::url(lab)?);
+    println!("export HEARTH_LAB_BUCKET='{}'", s3::folder(lab).display());
     println!("export PATH='{}'", lab.search_path());
     Ok(())
 }

@@ -39,7 +39,7 @@ pub fn up(lab: &Lab, wishes: Wishes) -> Result<()> {
         network::make(lab)?;
         cgroups::make(lab)
     })?;
-    for part in [Component::Etcd, Component::Containerd, Component::Postgres, Component::Apiserver] {
+    for part in [Component::Etcd, Component::Containerd, Component::Postgres, Component::S3, Component::Apiserver] {
         tell::step(&format!("start {}", part.name()), || part.start(lab, &programs))?;
     }
     tell::step("containerd answers", || Component::Containerd.wait(lab))?;
@@ -59,6 +59,7 @@ pub fn up(lab: &Lab, wishes: Wishes) -> Result<()> {
         Component::Postgres.wait(lab)?;
         postgres::make_database(lab)
     })?;
+    tell::step("S3 answers", || Component::S3.wait(lab))?;
     tell::step("cluster objects and volumes", || {
         let objects = lab.state.join("config/cluster.yaml");
         tell::quiet(lab.kubectl(&["apply", "-f"]).arg(objects))?;

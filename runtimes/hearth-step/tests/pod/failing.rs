@@ -7,6 +7,7 @@ use crate::{
 };
 use serde_json::json;
 use std::{
+    fs,
     io::{BufRead, BufReader},
     process::Command,
     time::{Duration, Instant},
@@ -71,6 +72,24 @@ async fn a_recorder_or_a_volume_that_is_away_means_try_again() {
     let ended = pod.run_for(1, WRITE).await;
     assert_eq!(ended.code, 75, "{ended:?}");
     assert!(pod.said().contains("507") && pod.said().contains("volume is full"), "{}", pod.said());
+}
+
+/// A store whose certificate no public authority signed, and neither did the Recorder's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_with_an_authority_of_its_own_is_known_by_that_one() {
+    let store = Scene::new(writing).await;
+    let there = format!("https://localhost:{}", store.addr.port());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let scene = Scene::behind(listener, &endpoint, writing, |folder| volume(folder, &there, 0));
+    let pod = Pod::of(&scene);
+    let ended = pod.run_for(1, WRITE).await;
+    assert_eq!(ended.code, 75, "{ended:?}");
+    assert!(pod.said().contains("artifact model: the artifact store"), "{}", pod.said());
+    let pod = Pod::of(&scene);
+    fs::write(pod.at(hearth_contract::STORE_CA), &store.ca).unwrap();
+    let ended = pod.run(WRITE).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

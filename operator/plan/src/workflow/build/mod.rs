@@ -274,7 +274,7 @@ pub fn pod(owner: &Owner, attempt: Attempt<'_>, rendered: Rendered, env: &Env) -
         spec: Some(PodSpec {
             init_containers: service.map(|s| vec![handing::fetch(s, step)]),
             containers: vec![container(step, rendered)],
-            volumes: Some(volumes::volumes(&step.pod, &step.artifacts)),
+            volumes: Some(volumes::volumes(&step.pod, &step.artifacts, service)),
             restart_policy: Some("Never".into()),
             active_deadline_seconds: step
                 .timeout

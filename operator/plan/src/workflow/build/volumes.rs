@@ -1,12 +1,12 @@
 //! Volumes and where they are mounted.
 
-use crate::workflow::artifacts::ArtifactRules;
+use crate::{offer::ArtifactService, workflow::artifacts::ArtifactRules};
 use hearth_contract::{
     AUDIENCE,
     spec::{IN, OUT},
 };
 use hearth_crds::{
-    CA_CONFIG_MAP, annotation,
+    CA_CONFIG_MAP, STORE_CA_KEY, annotation,
     pod::{Medium, PodSubset, Volume},
 };
 use k8s_openapi::{
@@ -78,7 +78,7 @@ pub(super) fn mounts(pod: &PodSubset, artifacts: &ArtifactRules) -> Vec<VolumeMo
     all
 }
 
-pub(super) fn volumes(pod: &PodSubset, artifacts: &ArtifactRules) -> Vec<Built> {
+pub(super) fn volumes(pod: &PodSubset, artifacts: &ArtifactRules, service: Option<&ArtifactService>) -> Vec<Built> {
     let spec_file = DownwardAPIVolumeFile {
         path: "spec.json".into(),
         field_ref: Some(ObjectFieldSelector {
@@ -113,24 +113,23 @@ pub(super) fn volumes(pod: &PodSubset, artifacts: &ArtifactRules) -> Vec<Built> 
         all.push(folder("hearth-out", ARTIFACT_LIMIT));
         all.push(folder("hearth-bin", BIN_LIMIT));
     }
-    if !artifacts.is_empty() {
-        all.push(recorder());
-    }
+    all.extend(service.map(recorder));
     all.extend(pod.volumes.iter().map(volume));
     all
 }
 
-/// The pod's token for the Recorder, and the certificate authority that it trusts: the operator keeps that one in the
-/// namespace. The kubelet waits with the pod until both are there.
-fn recorder() -> Built {
+/// The pod's token for the Recorder, and the certificate authorities that it trusts: the operator keeps these in the
+/// namespace. The kubelet waits with the pod until all are there.
+fn recorder(service: &ArtifactService) -> Built {
     let token = ServiceAccountTokenProjection {
         audience: Some(AUDIENCE.into()),
         expiration_seconds: Some(TOKEN_SECONDS),
         path: "token".into(),
     };
+    let keys = std::iter::once("ca.crt").chain(service.store_ca.as_ref().map(|_| STORE_CA_KEY));
     let ca = ConfigMapProjection {
         name: CA_CONFIG_MAP.into(),
-        items: Some(vec![KeyToPath { key: "ca.crt".into(), path: "ca.crt".into(), mode: None }]),
+        items: Some(keys.map(|key| KeyToPath { key: key.into(), path: key.into(), mode: None }).collect()),
         optional: None,
     };
     Built {
