@@ -52,6 +52,10 @@ pub mod label {
     pub const ROLE_ATTEMPT: &str = "attempt";
     /// A pod that holds a name and never runs.
     pub const ROLE_PLACEHOLDER: &str = "placeholder";
+    /// `Full` on a pod whose whole log is stored before it goes. Without it the pod may go.
+    pub const LOGS: &str = "hearth.dev/logs";
+    /// The value of [`LOGS`].
+    pub const LOGS_FULL: &str = "Full";
     /// On a ControllerRevision: `spec` for a pinned spec, `spool` for a final status that waits for the store.
     pub const REVISION: &str = "hearth.dev/revision";
     /// A pinned spec.

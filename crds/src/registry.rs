@@ -47,7 +47,7 @@ pub const KINDS: &[KindEntry] = &[KindEntry {
             names: &[],
             why: "one pod per attempt of a step",
         },
-        Rule { group: "", resource: "pods/log", verbs: &["get"], names: &[], why: "the end of a failed attempt's log" },
+        Rule { group: "", resource: "pods/log", verbs: &["get"], names: &[], why: "logs of ended attempts" },
         Rule {
             group: "apps",
             resource: "controllerrevisions",

@@ -267,7 +267,7 @@ pub struct Step {
     /// artifacts: files from earlier steps, and files for later ones. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifacts: Option<Artifacts>,
-    /// logs that the record keeps: Tail keeps the end of failed attempts, Keep that of succeeded ones too. Default: Tail.
+    /// logs that the record keeps: Tail keeps the end of failed attempts, Keep that of succeeded ones too, and Full also stores the whole log of each attempt as an artifact, 64 MiB at most and as far as the kubelet has it at the end (see containerLogMaxSize). Default: Tail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logs: Option<Logs>,
 }
@@ -326,13 +326,16 @@ pub struct Output {
 }
 
 /// Which logs the record keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = crate::schema::undescribed)]
 pub enum Logs {
     /// The last 64 KiB of failed attempts.
+    #[default]
     Tail,
     /// The last 64 KiB of every attempt.
     Keep,
+    /// The same, and the whole log of every attempt in the artifact store.
+    Full,
 }
 
 /// When a failed attempt is followed by another.

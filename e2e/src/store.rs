@@ -54,6 +54,14 @@ pub fn steps(run: &str) -> Result<Vec<Value>> {
     query(&format!("SELECT * FROM hearth.steps WHERE run_id = '{}' ORDER BY step, item, attempt", safe(run)))
 }
 
+/// The rows of a run's whole logs.
+///
+/// # Errors
+/// Postgres does not answer.
+pub fn logs(run: &str) -> Result<Vec<Value>> {
+    query(&format!("SELECT * FROM hearth.logs WHERE run_id = '{}' ORDER BY step, item, attempt", safe(run)))
+}
+
 /// Letters, digits and dashes: what ids and names are made of.
 fn safe(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()

@@ -18,7 +18,7 @@
 - apiGroups: [""]
   resources: ["pods"]
   verbs: [create, delete, deletecollection, get, list, patch, watch]
-# the end of a failed attempt's log
+# logs of ended attempts
 - apiGroups: [""]
   resources: ["pods/log"]
   verbs: [get]

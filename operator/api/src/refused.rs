@@ -44,6 +44,7 @@ impl Refused {
             | ProblemKind::MethodNotAllowed
             | ProblemKind::Conflict
             | ProblemKind::TooLarge
+            | ProblemKind::Range
             | ProblemKind::Internal => false,
         }
     }
@@ -92,6 +93,7 @@ fn hint(kind: ProblemKind) -> Option<(header::HeaderName, HeaderValue)> {
         | ProblemKind::MethodNotAllowed
         | ProblemKind::Conflict
         | ProblemKind::TooLarge
+        | ProblemKind::Range
         | ProblemKind::Internal => None,
     }
 }

@@ -303,6 +303,12 @@ pub fn log(row: Log) -> wire::Log {
         pod: row.pod,
         log: row.log,
         log_unavailable: row.log_unavailable,
+        whole: row.whole.map(|whole| wire::WholeLog {
+            digest: whole.digest,
+            bytes: whole.bytes,
+            left_out: whole.left_out,
+        }),
+        whole_unavailable: row.whole_unavailable,
     }
 }
 

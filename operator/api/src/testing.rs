@@ -17,7 +17,7 @@ use hearth_crds::{artifacts::StoredArtifact, time::Time};
 use hearth_history::{
     AuditCursor, AuditEntry, AuditFilter, AuditLink, Error, Event, EventKey, Lineage, LineageEdge, LineageQuery,
     LineageRoot, Log, Page, Report, ReportEnd, Reported, Run, RunCursor, RunFilter, RunSummary, Step, StepKey, Usage,
-    UsageFilter,
+    UsageFilter, WholeLog,
 };
 use hearth_wire::{AuditAnchor, AuditRecord, NO_HASH};
 use http_body_util::BodyExt;
@@ -487,8 +487,17 @@ impl FakeStore {
             pod: None,
             log: Some("boom\n".to_owned()),
             log_unavailable: None,
+            whole: None,
+            whole_unavailable: None,
         };
-        Ok((step == "fit").then_some(log))
+        let whole = |of: &[u8], bytes| WholeLog { digest: Digest::of(of).to_string(), bytes, left_out: 0 };
+        Ok(match step {
+            "fit" => Some(log),
+            "whole" => Some(Log { whole: Some(whole(WHOLE, 12)), ..log }),
+            "lost" => Some(Log { whole: Some(whole(b"y", 1)), ..log }),
+            "none" => Some(Log { log: None, whole_unavailable: Some("the pod was gone".to_owned()), ..log }),
+            _ => None,
+        })
     }
 }
 
@@ -582,12 +591,17 @@ pub fn app(cluster: &FakeCluster, store: &FakeStore, cluster_tokens: bool) -> Ro
     router(api)
 }
 
-/// A volume that holds the artifact of run 1: the byte `x`.
+/// The whole log of a step of run 1.
+pub const WHOLE: &[u8] = b"begin\nboom\n\xff";
+
+/// A volume that holds the artifact of run 1, the byte `x`, and a whole log.
 fn artifacts() -> Artifacts {
     let folder = std::env::temp_dir().join(format!("hearth-api-artifacts-{}", std::process::id()));
     let blobs = folder.join("blobs").join(UID);
     std::fs::create_dir_all(&blobs).unwrap();
-    std::fs::write(blobs.join(Digest::of(b"x").hex()), b"x").unwrap();
+    for blob in [b"x".as_slice(), WHOLE] {
+        std::fs::write(blobs.join(Digest::of(blob).hex()), blob).unwrap();
+    }
     let config = VolumeConfig {
         folder,
         endpoint: "https://localhost".to_owned(),

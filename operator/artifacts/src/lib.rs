@@ -19,14 +19,17 @@
 
 mod collect;
 mod key;
+mod range;
 mod s3;
 mod sigv4;
+mod spool;
 mod store;
 mod verify;
 pub mod volume;
 
 pub use collect::Collected;
 pub use key::{BadKey, BlobKey};
+pub use range::byte_range;
 pub use s3::S3Config;
-pub use store::{Artifacts, Blob, Bytes, Signed, StoreError};
+pub use store::{Artifacts, Blob, Bytes, Signed, StoreError, Written};
 pub use verify::Corrupt;

@@ -5,16 +5,21 @@ use crate::{
     sigv4::Signer as Sigv4,
     store::{Signed, StoreError},
 };
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
 use jiff::Timestamp;
 use object_store::{
-    BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig,
+    BackoffConfig, Certificate, ClientOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, WriteMultipart,
     aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
     path::Path,
     prefix::PrefixStore,
     signer::Signer as _,
 };
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 use url::Url;
+
+/// What is longer is sent in parts of this size, two of which are in memory at a time.
+const PART: usize = 8 * 1024 * 1024;
 
 /// Where the bucket is.
 #[derive(Clone)]
@@ -93,6 +98,35 @@ impl S3 {
         Ok(Self { objects: Arc::new(PrefixStore::new(bucket.clone(), prefix.clone())), bucket, prefix, region })
     }
 
+    /// Stores `size` bytes that the operator itself has. What is sent in parts and breaks off is taken back; if the process
+    /// ends before that, the bucket's own rule for unfinished uploads removes it.
+    pub(crate) async fn write(
+        &self,
+        key: &BlobKey,
+        size: u64,
+        mut pieces: impl Stream<Item = io::Result<Bytes>> + Unpin,
+    ) -> Result<(), StoreError> {
+        let path = key.path();
+        if usize::try_from(size).is_ok_and(|size| size <= PART) {
+            let bytes: Vec<Bytes> = pieces.try_collect().await?;
+            self.objects.put(&path, PutPayload::from_iter(bytes)).await?;
+            return Ok(());
+        }
+        let mut upload = WriteMultipart::new_with_chunk_size(self.objects.put_multipart(&path).await?, PART);
+        match send_parts(&mut upload, &mut pieces).await {
+            Ok(()) => {
+                upload.finish().await?;
+                Ok(())
+            }
+            Err(error) => {
+                if let Err(error) = upload.abort().await {
+                    tracing::warn!(%error, "the parts of an upload that broke off were not removed");
+                }
+                Err(error)
+            }
+        }
+    }
+
     /// A URL for one request. `headers` are bound.
     pub(crate) async fn presign(
         &self,
@@ -121,6 +155,17 @@ impl S3 {
         url.set_query(None);
         Ok(url)
     }
+}
+
+async fn send_parts(
+    upload: &mut WriteMultipart,
+    pieces: &mut (impl Stream<Item = io::Result<Bytes>> + Unpin),
+) -> Result<(), StoreError> {
+    while let Some(piece) = pieces.try_next().await? {
+        upload.wait_for_capacity(1).await?;
+        upload.put(piece);
+    }
+    Ok(())
 }
 
 fn check(config: &S3Config) -> Result<(), StoreError> {

@@ -1,17 +1,21 @@
 //! The store as the rest of the operator sees it.
 
 use crate::{
-    key::BlobKey,
+    key::{BadKey, BlobKey},
     s3::{S3, S3Config},
+    spool::Spool,
     verify::{Corrupt, verified},
     volume::Volume,
 };
 pub use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt};
-use hearth_contract::{MAX_BYTES, digest::Digest};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use hearth_contract::{
+    MAX_BYTES,
+    digest::{Digest, Hasher},
+};
 use jiff::{SignedDuration, Timestamp};
-use object_store::{ObjectStore, ObjectStoreExt};
-use std::{sync::Arc, time::Duration};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
+use std::{io, ops::Range, sync::Arc, time::Duration};
 
 /// The longest life of a URL.
 const MAX_TTL: Duration = Duration::from_secs(3600);
@@ -34,6 +38,9 @@ pub enum StoreError {
     /// The life of a URL is not possible.
     #[error("a URL lives from one second to an hour, not {0:?}")]
     Ttl(Duration),
+    /// What was to be stored broke off.
+    #[error("what was to be stored broke off: {0}")]
+    Source(std::io::Error),
     /// The store did not do it.
     #[error("the artifact store: {0}")]
     Failed(#[from] object_store::Error),
@@ -68,6 +75,17 @@ pub struct Blob {
     pub bytes: u64,
     /// When it was uploaded last.
     pub modified: Timestamp,
+}
+
+/// Bytes that came and were stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Their key.
+    pub key: BlobKey,
+    /// How many are stored.
+    pub bytes: u64,
+    /// How many of the middle were left out, since there were too many.
+    pub left_out: u64,
 }
 
 /// The artifact store. A clone is the same store.
@@ -162,21 +180,76 @@ impl Artifacts {
         Ok(verified(key.digest(), found.into_stream().map_err(StoreError::from).boxed()))
     }
 
+    /// Some of the bytes of a blob. They are not compared with its digest: only all of them can be.
+    ///
+    /// # Errors
+    /// There is no such blob, it has no such bytes, or the store fails.
+    pub async fn read_range(
+        &self,
+        key: &BlobKey,
+        span: Range<u64>,
+    ) -> Result<impl Stream<Item = Result<Bytes, StoreError>> + Send + use<>, StoreError> {
+        let wanted = GetOptions { range: Some(span.into()), ..GetOptions::default() };
+        match self.objects().get_opts(&key.path(), wanted).await {
+            Ok(found) => Ok(found.into_stream().map_err(StoreError::from)),
+            Err(object_store::Error::NotFound { .. }) => Err(StoreError::Missing(*key)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Stores bytes that the operator itself has, and gives their key.
     ///
     /// # Errors
     /// The namespace's UID is not one, or the store fails.
     pub async fn write(&self, namespace_uid: &str, bytes: Bytes) -> Result<BlobKey, StoreError> {
-        let digest = Digest::of(&bytes);
-        let key = BlobKey::new(namespace_uid, digest).map_err(|e| StoreError::Config(e.to_string()))?;
-        match &*self.backend {
-            Backend::S3(s3) => {
-                s3.objects.put(&key.path(), bytes.into()).await?;
-            }
-            Backend::Volume(volume) => volume.write(&key, bytes).await?,
-        }
+        let key = blob(namespace_uid, Digest::of(&bytes))?;
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.send(&key, size, stream::iter([Ok(bytes)])).await?;
         Ok(key)
     }
+
+    /// Stores bytes as they come, and gives their key. Of more than `limit` of them the middle is left out, and a line
+    /// that says how many there were stands in its place. They wait in a temporary file until their digest is known.
+    ///
+    /// # Errors
+    /// The namespace's UID is not one, they break off, or the file or the store fails.
+    pub async fn write_stream(
+        &self,
+        namespace_uid: &str,
+        limit: u64,
+        mut from: impl Stream<Item = io::Result<Bytes>> + Unpin,
+    ) -> Result<Written, StoreError> {
+        blob(namespace_uid, Digest::of(&[]))?;
+        let mut spool = Spool::new(limit)?;
+        while let Some(piece) = from.next().await {
+            spool.push(piece.map_err(StoreError::Source)?).await?;
+        }
+        let mut hasher = Hasher::default();
+        let mut held = spool.pieces().boxed();
+        while let Some(piece) = held.try_next().await? {
+            hasher.update(&piece);
+        }
+        let bytes = hasher.bytes();
+        let key = blob(namespace_uid, hasher.finish())?;
+        self.send(&key, bytes, spool.pieces().boxed()).await?;
+        Ok(Written { key, bytes, left_out: spool.left_out() })
+    }
+
+    async fn send(
+        &self,
+        key: &BlobKey,
+        size: u64,
+        pieces: impl Stream<Item = io::Result<Bytes>> + Unpin,
+    ) -> Result<(), StoreError> {
+        match &*self.backend {
+            Backend::S3(s3) => s3.write(key, size, pieces).await,
+            Backend::Volume(volume) => Ok(volume.write(key, size, pieces).await?),
+        }
+    }
+}
+
+fn blob(namespace_uid: &str, digest: Digest) -> Result<BlobKey, StoreError> {
+    BlobKey::new(namespace_uid, digest).map_err(|e: BadKey| StoreError::Config(e.to_string()))
 }
 
 fn life(ttl: Duration) -> Result<(Timestamp, Timestamp), StoreError> {

@@ -2,6 +2,7 @@
 
 use crate::{connect::within, error::CliError};
 use anyhow::{Context, anyhow};
+use hearth_contract::digest::Hasher;
 use hearth_wire::Problem;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -11,6 +12,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
+use std::io::{ErrorKind, Write};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The longest answer that is read.
@@ -60,8 +62,8 @@ impl ApiClient {
     }
 
     /// Begins to read the file under `path`. It comes as fast as it does: nothing limits its length or its time.
-    pub async fn download(&mut self, path: &str) -> Result<Download, CliError> {
-        let response = self.ask(Asking::plain(Method::GET, path)).await?;
+    pub async fn download(&mut self, path: &str, query: &[(&str, String)]) -> Result<Download, CliError> {
+        let response = self.ask(Asking::plain(Method::GET, &url(path, query))).await?;
         let status = response.status();
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
         let digest = header("repr-digest").and_then(|d| d.strip_prefix("sha-256=:")).and_then(|d| d.strip_suffix(':'));
@@ -139,6 +141,31 @@ pub struct Download {
     pub digest: Option<String>,
     /// Whether it is the tar of a directory.
     pub is_tar: bool,
+}
+
+impl Download {
+    /// Copies what comes, and fails if it is not what the answer said that it would be. A reader that has gone is no error.
+    pub async fn copy(mut self, to: &mut impl Write) -> Result<u64, CliError> {
+        let mut hasher = Hasher::default();
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.context("the download broke off: try again")?;
+            let Some(piece) = frame.data_ref() else { continue };
+            hasher.update(piece);
+            match to.write_all(piece) {
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(hasher.bytes()),
+                written => written.context("write what comes")?,
+            }
+        }
+        let bytes = hasher.bytes();
+        let found = hasher.finish().checksum_header();
+        if self.digest.as_deref().is_some_and(|wanted| wanted != found) {
+            return Err(anyhow!(
+                "what came is not what the record says (SHA-256 {found} in base64): run the step again"
+            )
+            .into());
+        }
+        Ok(bytes)
+    }
 }
 
 fn broke(error: anyhow::Error) -> CliError {

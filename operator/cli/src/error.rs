@@ -47,9 +47,10 @@ impl From<Problem> for CliError {
                 | ProblemKind::TooManyRequests,
             ) => Self::Away(detail),
             Some(ProblemKind::Conflict) => Self::Other(anyhow::anyhow!(detail)),
-            Some(ProblemKind::MethodNotAllowed | ProblemKind::TooLarge | ProblemKind::Internal) | None => {
-                Self::Other(anyhow::anyhow!("{} ({}): {detail}", problem.title, problem.status))
-            }
+            Some(
+                ProblemKind::MethodNotAllowed | ProblemKind::TooLarge | ProblemKind::Range | ProblemKind::Internal,
+            )
+            | None => Self::Other(anyhow::anyhow!("{} ({}): {detail}", problem.title, problem.status)),
         }
     }
 }

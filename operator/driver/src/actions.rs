@@ -7,6 +7,7 @@ use crate::{
     post::Parent,
     revisions::RevisionView,
     shared::Shared,
+    whole_logs,
 };
 use futures::{TryStreamExt, stream};
 use hearth_crds::{FINALIZER, condition::Reason, label};
@@ -57,6 +58,7 @@ impl Shared {
                 | Action::PostObject { .. }
                 | Action::DeleteObject { .. }
                 | Action::ReadLog { .. }
+                | Action::KeepLog { .. }
                 | Action::PublishEvent { .. } => {}
             }
         }
@@ -129,6 +131,10 @@ impl Shared {
             }
             Action::ReadLog { name } => {
                 logs::read(self, uid, namespace, name);
+                Ok(())
+            }
+            Action::KeepLog { name, attempt } => {
+                whole_logs::keep(self, uid, namespace, name, attempt);
                 Ok(())
             }
             Action::PublishEvent { warning, message } => {

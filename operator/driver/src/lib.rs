@@ -29,6 +29,7 @@ pub mod scope;
 mod shared;
 mod trust;
 mod watch;
+mod whole_logs;
 mod world;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use controller::run;
 pub use error::{Class, Error};
 pub use metrics::DriverMetrics;
 pub use shared::{Settings, Shared};
+pub use whole_logs::WholeLog;
 
 /// Marks a place where a test build may stop the process. Nothing at all in a build without the feature.
 macro_rules! stop_here {

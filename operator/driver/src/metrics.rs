@@ -57,6 +57,8 @@ pub struct KindLabels {
 const POSTED: [&str; 5] = ["created", "exists", "terminating", "refused", "uncertain"];
 /// What comes of the POST of a placeholder.
 const FENCED: [&str; 4] = ["void", "exists", "terminating", "unknown"];
+/// What comes of storing a whole log.
+const KEPT: [&str; 3] = ["stored", "unavailable", "again"];
 /// What is watched beside the kinds.
 const WATCHED: [&str; 3] = ["pods", "controllerrevisions", "namespaces"];
 
@@ -75,6 +77,8 @@ pub struct DriverMetrics {
     pub(crate) watch_errors: Family<WatchLabels, Counter>,
     pub(crate) parked: Family<KindLabels, Gauge>,
     pub(crate) seconds: Histogram,
+    pub(crate) logs: Family<OutcomeLabels, Counter>,
+    pub(crate) logs_waiting: Gauge,
 }
 
 impl Default for DriverMetrics {
@@ -92,6 +96,8 @@ impl Default for DriverMetrics {
             watch_errors: Family::default(),
             parked: Family::default(),
             seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
+            logs: Family::default(),
+            logs_waiting: Gauge::default(),
         }
     }
 }
@@ -124,6 +130,16 @@ impl DriverMetrics {
             self.parked.clone(),
         );
         r.register("reconcile_seconds", "Duration of a pass", self.seconds.clone());
+        r.register(
+            "whole_logs",
+            "Whole logs by outcome: stored, unavailable for good, or to be tried again",
+            self.logs.clone(),
+        );
+        r.register(
+            "whole_logs_waiting",
+            "Whole logs that are not stored yet; their pods stay until they are",
+            self.logs_waiting.clone(),
+        );
         self.begin();
     }
 
@@ -144,6 +160,9 @@ impl DriverMetrics {
         }
         for outcome in FENCED {
             self.fences.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
+        }
+        for outcome in KEPT {
+            self.logs.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
         }
         for resource in WATCHED {
             self.watch_errors.get_or_create(&WatchLabels { resource }).inc_by(0);
@@ -168,6 +187,10 @@ impl DriverMetrics {
 
     pub(crate) fn fence(&self, outcome: &'static str) {
         self.fences.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    pub(crate) fn log(&self, outcome: &'static str) {
+        self.logs.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     pub(crate) fn watch_error(&self, resource: &'static str) {

@@ -64,6 +64,8 @@ pub(crate) struct Owner {
     posts: BTreeMap<String, Posted>,
     logs: BTreeMap<String, Result<String, String>>,
     reading: BTreeSet<String>,
+    kept_logs: BTreeSet<String>,
+    keeping: BTreeSet<String>,
     stored: BTreeMap<String, i64>,
     recorded: BTreeMap<String, i64>,
 }
@@ -175,6 +177,16 @@ impl Owner {
         self.logs.insert(pod.to_owned(), log);
     }
 
+    /// Whether nobody stores that log yet; from now on somebody does.
+    pub(crate) fn start_keeping(&mut self, pod: &str) -> bool {
+        !self.kept_logs.contains(pod) && self.keeping.insert(pod.to_owned())
+    }
+
+    pub(crate) fn log_kept(&mut self, pod: &str) {
+        self.keeping.remove(pod);
+        self.kept_logs.insert(pod.to_owned());
+    }
+
     /// Takes the store's word. Whether something waits for it: the record of a run, or many pods that may go in mid-run.
     pub(crate) fn acked(&mut self, ack: &Ack) -> bool {
         let lists = [Some(&mut self.recorded), ack.last.then_some(&mut self.stored)];
@@ -198,6 +210,7 @@ impl Owner {
         self.pods.retain(|_, p| !(p.fact.gone && over(p.fact.labels.get(label::RUN).map(String::as_str))));
         let pods = &self.pods;
         self.logs.retain(|name, _| pods.contains_key(name));
+        self.kept_logs.retain(|name| pods.contains_key(name));
     }
 
     /// Whether there is nothing left but memory of what was.
@@ -213,6 +226,7 @@ impl Owner {
             stored: self.stored.clone(),
             recorded: self.recorded.clone(),
             logs: self.logs.clone(),
+            kept_logs: self.kept_logs.clone(),
             ..Facts::default()
         }
     }

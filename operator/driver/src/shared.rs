@@ -1,7 +1,14 @@
 //! What all controllers of this process share.
 
 use crate::{
-    calls::Calls, error::Error, lease::Leadership, metrics::DriverMetrics, scope::Scope, trust::Trust, watch,
+    calls::Calls,
+    error::Error,
+    lease::Leadership,
+    metrics::DriverMetrics,
+    scope::Scope,
+    trust::Trust,
+    watch,
+    whole_logs::{AT_ONCE, WholeLog},
     world::World,
 };
 use hearth_plan::{
@@ -12,7 +19,7 @@ use hearth_plan::{
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Client, core::PartialObjectMeta};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::sync::{mpsc, watch as tokio_watch};
+use tokio::sync::{Semaphore, mpsc, watch as tokio_watch};
 
 /// What the manager decides for the driver.
 #[derive(Clone, Debug)]
@@ -35,6 +42,8 @@ pub struct Settings {
     pub posts: usize,
     /// Where objects are watched.
     pub scope: Scope,
+    /// Where whole logs go.
+    pub whole_logs: mpsc::Sender<WholeLog>,
 }
 
 /// The caches, the way to the API server, and the way to the store.
@@ -47,6 +56,7 @@ pub struct Shared {
     pub(crate) store_up: tokio_watch::Receiver<bool>,
     pub(crate) metrics: DriverMetrics,
     pub(crate) trust: Trust,
+    pub(crate) log_slots: Semaphore,
 }
 
 impl Shared {
@@ -78,7 +88,8 @@ impl Shared {
         };
         let store_ca = settings.offer.artifacts.as_ref().and_then(|a| a.store_ca.clone());
         let (world, trust) = (World::new(env), Trust::new(ca, store_ca));
-        Ok(Arc::new(Self { calls, world, settings, leadership, records, store_up, metrics, trust }))
+        let log_slots = Semaphore::new(AT_ONCE);
+        Ok(Arc::new(Self { calls, world, settings, leadership, records, store_up, metrics, trust, log_slots }))
     }
 
     /// The cluster's id: the UID of the namespace kube-system.

@@ -1,7 +1,7 @@
 //! Rows as the store gives them, made into what is read back: once for both back ends.
 
 use crate::lineage::Found;
-use crate::model::{Event, Log, Run, RunSummary, Step, Unfinished};
+use crate::model::{Event, Log, Run, RunSummary, Step, Unfinished, WholeLog};
 use crate::report::Known;
 use hearth_crds::time::Time;
 use hearth_plan::record::ObjectKey;
@@ -141,7 +141,14 @@ pub(crate) fn log(row: &impl Fields) -> Result<Log, Error> {
         pod: row.text_opt("pod")?,
         log: row.text_opt("log")?,
         log_unavailable: row.text_opt("log_unavailable")?,
+        whole: whole_log(row)?,
+        whole_unavailable: row.text_opt("whole_unavailable")?,
     })
+}
+
+fn whole_log(row: &impl Fields) -> Result<Option<WholeLog>, Error> {
+    let Some(digest) = row.text_opt("whole_digest")? else { return Ok(None) };
+    Ok(Some(WholeLog { digest, bytes: row.long("whole_bytes")?, left_out: row.long("whole_left_out")? }))
 }
 
 pub(crate) fn unfinished(row: &impl Fields) -> Result<Unfinished, Error> {

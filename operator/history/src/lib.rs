@@ -42,7 +42,9 @@ pub use filter::{Order, RunFilter};
 pub use hearth_plan::record::{Ack, ObjectKey, RecordBatch};
 pub use lineage::{Lineage, LineageEdge, LineageQuery, LineageRoot};
 pub use metrics::HistoryMetrics;
-pub use model::{BlobName, Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished};
+pub use model::{
+    AttemptKey, BlobName, Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished, WholeLog,
+};
 pub use report::{Report, ReportEnd, Reported, ReportedStep};
 pub use retention::Retention;
 pub use store::{Limits, Store, connect, connect_with, open, open_with};

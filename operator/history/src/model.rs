@@ -162,7 +162,7 @@ pub struct Step {
     pub outputs: Value,
     /// Artifacts by name: digest, bytes, directory.
     pub artifacts: Value,
-    /// Whether the end of its log is kept.
+    /// Whether its log is kept, or the end of it.
     pub has_log: bool,
     /// Why it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -248,6 +248,37 @@ pub struct Log {
     /// Why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_unavailable: Option<String>,
+    /// Where all of it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole: Option<WholeLog>,
+    /// Why it is nowhere, although it should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole_unavailable: Option<String>,
+}
+
+/// The whole log of an attempt, in the artifact store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WholeLog {
+    /// `sha256:hex` of the bytes that are stored.
+    pub digest: String,
+    /// How many these are.
+    pub bytes: i64,
+    /// Bytes of the log's middle that are not among them, since the log was too long.
+    pub left_out: i64,
+}
+
+/// An attempt of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptKey {
+    /// The run.
+    pub run_id: Uuid,
+    /// Name of the step.
+    pub step: String,
+    /// Item of a fan-out; 0 when there is none.
+    pub item: i32,
+    /// Number of the attempt, from 1.
+    pub attempt: i32,
 }
 
 /// A run whose row has no end yet.

@@ -85,13 +85,14 @@ impl Store {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Aged {
     Lineage,
+    Logs,
     Events,
     Steps,
     Runs,
 }
 
 impl Aged {
-    const ALL: [Self; 4] = [Self::Lineage, Self::Events, Self::Steps, Self::Runs];
+    const ALL: [Self; 5] = [Self::Lineage, Self::Logs, Self::Events, Self::Steps, Self::Runs];
 }
 
 /// Runs whose rows go in one transaction, so that the writer waits a moment only.

@@ -5,7 +5,10 @@ use crate::{
     filter::{Order, RunFilter},
     flush::Rows,
     metrics::HistoryMetrics,
-    model::{BlobName, Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished},
+    model::{
+        AttemptKey, BlobName, Event, EventKey, Log, Page, Run, RunCursor, RunSummary, Step, StepKey, Unfinished,
+        WholeLog,
+    },
     postgres::Postgres,
     refusal::Letter,
     report::{Report, Reported},
@@ -211,6 +214,18 @@ impl Store {
         match self {
             Self::Postgres(p) => p.get_log(run, step, item, attempt).await,
             Self::Sqlite(s) => s.get_log(run, step, item, attempt).await,
+        }
+    }
+
+    /// Notes where the whole log of an attempt is, or why it is nowhere. It is durable when this answers. A log that is
+    /// stored already stays as it is, and under a tombstone nothing is written.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn put_log(&self, of: &AttemptKey, log: Result<&WholeLog, &str>) -> Result<(), Error> {
+        match self {
+            Self::Postgres(p) => p.put_log(of, log).await,
+            Self::Sqlite(s) => s.put_log(of, log).await,
         }
     }
 

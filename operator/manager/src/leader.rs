@@ -2,7 +2,7 @@
 
 use crate::{
     args::{OnDeletePolicy, RunArgs},
-    artifacts,
+    artifacts, logs,
     metrics::Metrics,
     stopped, sweep,
 };
@@ -11,7 +11,7 @@ use futures::{FutureExt, future::BoxFuture};
 use hearth_api::{Health, PartState};
 use hearth_artifacts::Artifacts;
 use hearth_driver::{
-    Settings, Shared,
+    Settings, Shared, WholeLog,
     lease::{Elector, Ended, LeaseSettings},
     scope::Scope,
 };
@@ -80,10 +80,12 @@ pub async fn lead(
     let (ack_sender, acks) = mpsc::channel(hearth_history::QUEUE);
     let (up_sender, up) = watch::channel(true);
     let _following = health.follow("history", up.clone());
-    let settings = settings(args, &store, what.offer);
+    let (whole_logs, logs) = mpsc::channel(1);
+    let settings = settings(args, &store, what.offer, whole_logs);
     let retention = Retention(args.history_retention);
     let mut writer = store.spawn_writer(batches, ack_sender, up_sender, what.metrics.history, retention);
     let upkeep = store.spawn_upkeep(retention);
+    let keep_logs = tokio::spawn(logs::keep(logs, what.artifacts.clone(), store.clone()));
     let collect = tokio::spawn(artifacts::collect(what.artifacts, store.clone()));
     let work = async {
         let shared =
@@ -109,6 +111,7 @@ pub async fn lead(
     }
     upkeep.abort();
     collect.abort();
+    keep_logs.abort();
     // All senders are gone: the writer stores what it has, and ends.
     if tokio::time::timeout(ROWS_END, &mut writer).await.is_err() {
         tracing::warn!("the last rows were not stored in time; they are derived again from the objects");
@@ -125,7 +128,7 @@ fn lost(ended: Ended) -> anyhow::Error {
     }
 }
 
-fn settings(args: &RunArgs, store: &Store, offer: Arc<Offer>) -> Settings {
+fn settings(args: &RunArgs, store: &Store, offer: Arc<Offer>, whole_logs: mpsc::Sender<WholeLog>) -> Settings {
     Settings {
         request_timeout: args.request_timeout,
         lease_duration: args.lease_duration,
@@ -139,6 +142,7 @@ fn settings(args: &RunArgs, store: &Store, offer: Arc<Offer>) -> Settings {
         concurrency: args.concurrency,
         posts: 16,
         scope: Scope::of(args.watch_namespaces.clone()),
+        whole_logs,
     }
 }
 

@@ -5,6 +5,7 @@
 mod args;
 mod artifacts;
 mod leader;
+mod logs;
 mod metrics;
 mod sweep;
 mod uninstall;

@@ -3,7 +3,7 @@
 use hearth_crds::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that a plan may look at beside the object itself. Maps, so that order never depends on arrival.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +26,8 @@ pub struct Facts {
     pub namespace_terminating: bool,
     /// Log tails read for ended attempts, by pod name; an `Err` says why there is none.
     pub logs: BTreeMap<String, Result<String, String>>,
+    /// Pods whose whole log is stored, or can never be had, by name.
+    pub kept_logs: BTreeSet<String>,
 }
 
 impl Facts {

@@ -280,6 +280,13 @@ pub enum Action {
         /// Name of the pod.
         name: String,
     },
+    /// Stores the whole log of an ended pod, or notes why it cannot be had; that it is done is a fact of a later pass.
+    KeepLog {
+        /// Name of the pod.
+        name: String,
+        /// The attempt that the log is of.
+        attempt: Intent,
+    },
     /// Posts one Event on the object. Comes after the patch.
     PublishEvent {
         /// Whether it is a Warning.
@@ -304,6 +311,7 @@ impl Action {
             | Self::PostObject { .. }
             | Self::DeleteObject { .. }
             | Self::ReadLog { .. }
+            | Self::KeepLog { .. }
             | Self::PublishEvent { .. } => false,
         }
     }

@@ -1,12 +1,15 @@
 //! The pod that a step becomes: every field of the pod subset, as the kubelet gets it.
 
 use crate::common::{RUN, env};
-use hearth_crds::workflow::{Workflow, WorkflowStatus};
+use hearth_crds::{
+    label,
+    workflow::{Workflow, WorkflowSpec, WorkflowStatus},
+};
 use hearth_plan::{
     Facts, Intent, Kind,
     kind::{Accepted, Env, Start},
     offer::{ArtifactService, Offer, catalog},
-    workflow::{WorkflowKind, digest::spec_digest, valid::RetryPolicy},
+    workflow::{WorkflowKind, digest::spec_digest, valid::RetryPolicy, validate::validate},
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -105,6 +108,24 @@ fn pods_get_the_certificates_of_the_store(#[case] store_ca: Option<&str>, #[case
     let map = &recorder["projected"]["sources"][1]["configMap"];
     let projected: Vec<_> = map["items"].as_array().unwrap().iter().map(|item| item["key"].clone()).collect();
     assert_eq!((json!(projected), &map["name"]), (keys, &json!("hearth-ca")));
+}
+
+/// The pod itself says that its log is stored whole before it goes; without an artifact store there is no such step.
+#[test]
+fn a_step_whose_log_is_kept_whole() {
+    let spec = |logs: &str| json!({"steps": [{"name": "fit", "image": "example.org/fit", "logs": logs}]});
+    let full: WorkflowSpec = serde_json::from_value(spec("Full")).unwrap();
+    let env = Env { offer: Arc::new(Offer::assumed(&full)), ..env() };
+    let label = |logs: &str| {
+        let start = start_with(&spec(logs), json!([]), &env);
+        let of = |pod: &k8s_openapi::api::core::v1::Pod| pod.metadata.labels.clone().unwrap().remove(label::LOGS);
+        (of(start.pod()), of(start.placeholder()))
+    };
+    assert_eq!(label("Full"), (Some("Full".to_owned()), None));
+    assert_eq!(label("Keep"), (None, None));
+    let refused = validate(&full, &Offer::default()).unwrap_err();
+    assert_eq!(refused.field, "spec.steps[fit].logs");
+    assert!(refused.message.contains("artifacts.s3.bucket"), "{refused}");
 }
 
 /// `memory` as node label values of at least that many MiB: the label must be greater than the number shown.

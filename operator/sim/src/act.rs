@@ -31,6 +31,10 @@ pub enum Act {
     StoreDown,
     /// The store is back.
     StoreUp,
+    /// The artifact store goes away.
+    ArtifactsDown,
+    /// The artifact store is back.
+    ArtifactsUp,
     /// The process is killed and another starts.
     Restart,
     /// Another process becomes leader; the old one does not know yet.

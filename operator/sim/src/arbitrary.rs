@@ -110,6 +110,9 @@ fn build(plans: &[StepPlan], parallelism: u32, fail_fast: bool) -> Value {
         if plan.timeout {
             set("timeout", json!("30s"));
         }
+        if i % 2 == 0 {
+            set("logs", json!("Full"));
+        }
         if plan.output {
             set("outputs", json!([{"name": "n", "type": "integer"}]));
         }
@@ -213,6 +216,8 @@ fn deed(steps: usize) -> impl Strategy<Value = Act> {
         1 => Just(Act::Relist),
         2 => Just(Act::StoreDown),
         2 => Just(Act::StoreUp),
+        1 => Just(Act::ArtifactsDown),
+        1 => Just(Act::ArtifactsUp),
         1 => (1usize..4).prop_map(|n| Act::Quota(Some(n))),
         1 => (prop::option::of(some_step()), refused, wait(60)).prop_map(|(step, error, d)| Act::Refuse(step, error, Some(d))),
         1 => some_step().prop_map(Act::Squat),
@@ -387,7 +392,8 @@ pub fn odd_spec() -> impl Strategy<Value = Value> {
 /// The circumstances that must not last: what a story ends with, so that it can come to its end.
 #[must_use]
 pub fn calm() -> Vec<Act> {
-    vec![Act::StoreUp, Act::Allow, Act::Quota(None), Act::Edit(key("demo"), json!({"spec": {"suspend": false}}))]
+    let on = Act::Edit(key("demo"), json!({"spec": {"suspend": false}}));
+    vec![Act::StoreUp, Act::ArtifactsUp, Act::Allow, Act::Quota(None), on]
 }
 
 /// How long after its begin a story is calmed.

@@ -44,6 +44,15 @@ impl<K: Kind> World<K> {
             Act::DeleteNamespace(ns) => self.server.delete_namespace(now, &ns),
             Act::StoreDown => self.store.up = false,
             Act::StoreUp => self.store.up = true,
+            Act::ArtifactsDown => self.whole_logs.up = false,
+            Act::ArtifactsUp => {
+                self.whole_logs.up = true;
+                // What waits for it tries again by itself.
+                for driver in &mut self.drivers {
+                    let keys = driver.cache.all();
+                    driver.wake(keys, now);
+                }
+            }
             Act::Restart => self.restart(),
             Act::Depose => self.depose(),
             Act::Relist => {

@@ -27,5 +27,6 @@ mod scenes;
 pub mod server;
 pub mod store;
 pub mod trim;
+pub mod whole_logs;
 pub mod wire;
 pub mod world;

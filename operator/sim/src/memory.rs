@@ -36,6 +36,8 @@ pub struct Own<K: Kind> {
     pub recorded: BTreeMap<String, i64>,
     /// Log tails.
     pub logs: BTreeMap<String, Result<String, String>>,
+    /// Pods whose whole log is stored, or cannot be had.
+    pub kept_logs: BTreeSet<String>,
     /// Run and seq of the status whose rows this process offered last.
     pub offered: Option<(String, i64)>,
     /// Spool revisions that were offered.
@@ -56,6 +58,7 @@ impl<K: Kind> Default for Own<K> {
             acks: BTreeMap::new(),
             recorded: BTreeMap::new(),
             logs: BTreeMap::new(),
+            kept_logs: BTreeSet::new(),
             offered: None,
             spooled: BTreeSet::new(),
             specs: None,
@@ -132,6 +135,7 @@ impl<K: Kind> Memory<K> {
             store_up: self.store_up,
             namespace_terminating: cache.terminating.contains(&key.0),
             logs: own.logs.clone(),
+            kept_logs: own.kept_logs.clone(),
         }
     }
 

@@ -36,6 +36,7 @@ pub fn normal<K: Kind<Cr = Workflow, Status = WorkflowStatus>>(world: &World<K>)
                 "trigger": run.trigger, "params": run.params, "results": run.results, "spec": run.spec,
                 "ended": run.finished_at.is_some(),
                 "steps": step_rows(&steps, &ordinals),
+                "whole logs": whole_logs(world, &run.id, &ordinals),
                 "events": events(world, &run.id, &ordinals),
                 "lineage": lineage(world, &run.id),
             })
@@ -130,6 +131,17 @@ fn step_rows(rows: &[&StepRow], ordinals: &Ordinals) -> Vec<Value> {
                 r.image,
                 r.finished_at.is_some()
             ])
+        })
+        .collect()
+}
+
+/// Which attempts have their whole log stored.
+fn whole_logs<K: Kind>(world: &World<K>, run_id: &str, ordinals: &Ordinals) -> Vec<Value> {
+    let of_run = world.whole_logs.kept.iter().filter(|(of, _)| of.run_id == run_id);
+    of_run
+        .filter_map(|(of, log)| {
+            let key = (of.step.clone(), i32::try_from(of.item).ok()?, i32::try_from(of.attempt).ok()?);
+            Some(json!([of.step, of.item, ordinals.get(&key)?, log.is_ok()]))
         })
         .collect()
 }

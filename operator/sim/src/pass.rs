@@ -348,6 +348,13 @@ impl<K: Kind> Pass<K> {
                 self.learned = true;
                 return None;
             }
+            Action::KeepLog { name, attempt } => {
+                if wire.keep_log(&(ns, name.clone()), &attempt) {
+                    memory.own(&self.uid).kept_logs.insert(name);
+                    self.learned = true;
+                }
+                return None;
+            }
         })
     }
 

@@ -306,6 +306,7 @@ fn shuffle(facts: &Facts, dice: &mut Dice) -> Facts {
         store_up: facts.store_up,
         namespace_terminating: facts.namespace_terminating,
         logs: mix(&facts.logs, dice),
+        kept_logs: facts.kept_logs.clone(),
     }
 }
 

@@ -196,6 +196,8 @@ fn deed(words: &[&str]) -> Result<Act, String> {
         ["unmanage", "pod", step] => Act::Unmanage((*step).to_owned()),
         ["store", "down"] => Act::StoreDown,
         ["store", "up"] => Act::StoreUp,
+        ["artifacts", "down"] => Act::ArtifactsDown,
+        ["artifacts", "up"] => Act::ArtifactsUp,
         ["crash"] => Act::Restart,
         ["depose"] => Act::Depose,
         ["relist"] => Act::Relist,

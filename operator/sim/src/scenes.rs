@@ -300,7 +300,22 @@ fn rows<K: Kind>(world: &World<K>) -> String {
             );
             let left = step.artifacts.as_object().filter(|a| !a.is_empty());
             let _ = write!(out, "{}", left.map_or_else(String::new, |_| format!(" artifacts {}", step.artifacts)));
-            let _ = writeln!(out, "{}", step.log.as_ref().map_or_else(String::new, |l| format!(" log {l:?}")));
+            let _ = write!(out, "{}", step.log.as_ref().map_or_else(String::new, |l| format!(" log {l:?}")));
+            let whole = world.whole_logs.kept.iter().find(|(of, _)| {
+                of.run_id == run.id
+                    && of.step == step.step
+                    && i64::from(of.item) == i64::from(step.item)
+                    && i64::from(of.attempt) == i64::from(step.attempt)
+            });
+            let _ = writeln!(
+                out,
+                "{}",
+                match whole {
+                    None => String::new(),
+                    Some((_, Ok(log))) => format!(" whole log {log:?}"),
+                    Some((_, Err(why))) => format!(" no whole log: {why}"),
+                }
+            );
         }
     }
     if out.is_empty() { "  no rows\n".to_owned() } else { out }

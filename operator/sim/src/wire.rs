@@ -4,9 +4,10 @@ use crate::{
     fault::{Faults, IN_FLIGHT, Mode},
     judge::Posted,
     server::{Actor, ApiError, Key, Reply, Server, Write},
+    whole_logs::WholeLogs,
 };
 use hearth_crds::time::Time;
-use hearth_plan::record::RecordBatch;
+use hearth_plan::{Intent, record::RecordBatch};
 use k8s_openapi::api::core::v1::Pod;
 use std::sync::Arc;
 
@@ -59,7 +60,9 @@ pub struct Wire<'a> {
     pub lost_records: &'a mut Vec<String>,
     /// Reads so far.
     pub reads: &'a mut Reads,
-    /// Log tails by pod UID.
+    /// Where whole logs go.
+    pub whole_logs: &'a mut WholeLogs,
+    /// Logs by pod UID.
     pub log_of: &'a dyn Fn(&str) -> Option<String>,
     /// Whether the sender's lease is fresh enough to create anything.
     pub lease: bool,
@@ -84,6 +87,7 @@ impl Wire<'_> {
             | Write::DeleteObject { .. }
             | Write::Event { .. } => None,
         };
+        self.whole_logs.watch(self.now, &write, self.server);
         let sent = self.transmit(by, write);
         if let Some(key) = working {
             let refused =
@@ -127,6 +131,16 @@ impl Wire<'_> {
     /// There is none.
     pub fn read_log(&mut self, key: &Key) -> Result<String, String> {
         self.reads.logs += 1;
+        self.log_at(key)
+    }
+
+    /// Stores the whole log of a pod, or that it cannot be had. False when that has to be tried again.
+    pub fn keep_log(&mut self, key: &Key, attempt: &Intent) -> bool {
+        let log = self.log_at(key);
+        self.whole_logs.keep(attempt, log)
+    }
+
+    fn log_at(&self, key: &Key) -> Result<String, String> {
         let pod = self.server.get_pod(key).ok_or("the pod is gone")?;
         let uid = pod.metadata.uid.clone().unwrap_or_default();
         (self.log_of)(&uid).ok_or_else(|| "the container never ran".to_owned())

@@ -11,6 +11,7 @@ use crate::{
     pass::{Breakage, Went},
     server::{Actor, Key, Server},
     store::Store,
+    whole_logs::WholeLogs,
     wire::{InFlight, Reads, Wire},
 };
 use hearth_crds::{json::ValueType, time::Time};
@@ -78,6 +79,8 @@ pub struct World<K: Kind> {
     pub kubelet: Kubelet,
     /// The history store.
     pub store: Store,
+    /// Whole logs.
+    pub whole_logs: WholeLogs,
     /// Processes of the operator; the last one is the leader, those before it were.
     pub drivers: Vec<Driver<K>>,
     deposed: Vec<(usize, Time)>,
@@ -128,6 +131,7 @@ impl<K: Kind> World<K> {
             server,
             kubelet: Kubelet::default(),
             store: Store::new(),
+            whole_logs: WholeLogs::default(),
             deposed: Vec::new(),
             faults: Faults::default(),
             in_flight: Vec::new(),
@@ -225,6 +229,10 @@ impl<K: Kind> World<K> {
 
     fn judge(&mut self) {
         self.judge.look(self.now, &self.server, &self.kubelet, &self.store, &mut self.posts, &mut self.offered);
+        for pod in self.whole_logs.lost.drain(..) {
+            let text = format!("pod {pod} was deleted before its whole log was stored");
+            self.judge.violations.push(format!("{}: {text}", crate::clock::since_begin(self.now)));
+        }
     }
 
     /// What can happen at this instant, the most urgent first.
@@ -343,6 +351,7 @@ impl<K: Kind> World<K> {
             posts: &mut self.posts,
             reads: &mut self.reads,
             lost_records: &mut self.lost_records,
+            whole_logs: &mut self.whole_logs,
             log_of: &log_of,
             lease,
         };

@@ -73,6 +73,34 @@ fn what_a_step_calls_runs_once_per_attempt() {
     }
 }
 
+/// The log of every attempt is stored whole before its pod goes, whatever write the process dies at, and also when the place
+/// for logs is away until long after the run.
+#[test]
+fn whole_logs_are_stored_before_their_pods_go() {
+    let begin = |world: &mut Workflows| {
+        world.kubelet.outcomes.set("a", 1, Outcome { end: End::Exit(1, String::new()), ..Outcome::default() });
+        world.kubelet.outcomes.set("a", 2, Outcome::default());
+        let full = |name: &str, needs: &[&str]| {
+            let mut step = step(name, needs);
+            step["logs"] = json!("Full");
+            step["retry"] = json!({"limit": 1});
+            step
+        };
+        create(world, "demo", &json!({"steps": [full("a", &[]), step("b", &["a"]), full("c", &["a"])]}));
+        world.at(world.now.after(secs(5)), Act::ArtifactsDown);
+        world.at(world.now.after(secs(600)), Act::ArtifactsUp);
+    };
+    let tale = tale("whole logs", &begin, HOUR);
+    let quiet = check(tale.undisturbed());
+    let kept: Vec<_> =
+        quiet.whole_logs.kept.iter().map(|(of, log)| (of.step.as_str(), of.attempt, log.is_ok())).collect();
+    assert_eq!(kept, [("a", 1, true), ("a", 2, true), ("c", 1, true)]);
+    assert!(quiet.server.pods().is_empty(), "pods go in the end");
+    check(kill_everywhere(&tale, 1));
+    check(kill_often(&tale, 15 * factor(), 20_261_122));
+    check(depose_everywhere(&tale, stride(3)));
+}
+
 /// One row per run, with the end of the undisturbed run, whatever write the process dies at.
 #[test]
 fn guarantee_1_each_run_has_exactly_one_row_with_its_true_end() {

@@ -1,19 +1,19 @@
 //! Files that steps left.
 
-use super::extract::{InPath, RunOf};
+use super::{
+    extract::{InPath, RunOf},
+    logs::REPR_DIGEST,
+};
 use crate::{refused::Refused, router::Api};
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use hearth_artifacts::{BlobKey, StoreError};
 use hearth_contract::{digest::Digest, name::is_artifact_name};
 use hearth_wire::ProblemKind;
-
-/// RFC 9530: the digest of what is sent, in base64.
-const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 /// Get a file that a step left
 ///

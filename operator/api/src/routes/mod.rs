@@ -9,6 +9,7 @@ mod extract;
 mod figures;
 mod health;
 mod lineage;
+mod logs;
 mod notify;
 mod runs;
 mod stream;
@@ -36,6 +37,8 @@ pub enum Endpoint {
     Stream,
     /// The log of an attempt.
     Logs,
+    /// The same as text.
+    LogText,
     /// A file that a step left.
     Artifact,
     /// Runs of one Workflow.
@@ -86,7 +89,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Runs,
         Self::Run,
         Self::DeleteRun,
@@ -94,6 +97,7 @@ impl Endpoint {
         Self::Events,
         Self::Stream,
         Self::Logs,
+        Self::LogText,
         Self::Artifact,
         Self::WorkflowRuns,
         Self::WorkflowTrend,
@@ -129,6 +133,7 @@ impl Endpoint {
             Self::Events => "/api/v1/runs/{id}/events",
             Self::Stream => "/api/v1/runs/{id}/events/stream",
             Self::Logs => "/api/v1/runs/{id}/logs",
+            Self::LogText => "/api/v1/runs/{id}/logs/text",
             Self::Artifact => "/api/v1/runs/{id}/artifacts/{step}/{artifact}",
             Self::WorkflowRuns => "/api/v1/workflows/{namespace}/{name}/runs",
             Self::WorkflowTrend => "/api/v1/workflows/{namespace}/{name}/trend",
@@ -174,6 +179,7 @@ impl Endpoint {
             | Self::Events
             | Self::Stream
             | Self::Logs
+            | Self::LogText
             | Self::Artifact
             | Self::WorkflowRuns
             | Self::WorkflowTrend
@@ -201,7 +207,8 @@ impl Endpoint {
             Self::Steps => routes!(runs::steps),
             Self::Events => routes!(runs::events),
             Self::Stream => routes!(stream::follow),
-            Self::Logs => routes!(runs::logs),
+            Self::Logs => routes!(logs::log),
+            Self::LogText => routes!(logs::text),
             Self::Artifact => routes!(artifacts::artifact),
             Self::WorkflowRuns => routes!(runs::workflow_runs),
             Self::WorkflowTrend => routes!(figures::workflow_trend),
@@ -240,6 +247,7 @@ impl Endpoint {
             | Self::Events
             | Self::Stream
             | Self::Logs
+            | Self::LogText
             | Self::Artifact
             | Self::WorkflowRuns
             | Self::WorkflowTrend

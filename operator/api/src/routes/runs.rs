@@ -5,9 +5,9 @@ use super::{
     extract::{InPath, Params, RunOf, run_id, workflow_id},
 };
 use crate::{
-    gate::{Authorized, Part},
+    gate::Part,
     identity::Identity,
-    query::{LogQuery, PartQuery, RunsQuery},
+    query::{PartQuery, RunsQuery},
     refused::Refused,
     router::Api,
     source,
@@ -17,7 +17,6 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use hearth_history::Run;
 use hearth_wire::{self as wire, MAX_PAGE, Page, ProblemKind};
 
 /// List runs
@@ -189,40 +188,4 @@ pub async fn events(
     let page = api.gate().list_events(&run, query.part(api.cursors(), &of)?).await?;
     let next = page.next.map(|at| api.cursors().sign(&at, &of));
     Ok(fresh(&Page { items: page.items.into_iter().map(source::event).collect(), next }))
-}
-
-/// Get the log of an attempt
-///
-/// It needs the right to get pods/log as well.
-#[utoipa::path(
-    get,
-    path = "/api/v1/runs/{id}/logs",
-    operation_id = "getLog",
-    tag = "runs",
-    params(("id" = String, Path, description = "Id of the run (UUIDv7)."), LogQuery),
-    responses(
-        (status = 200, description = "The end of the log, or why there is none.", body = wire::Log),
-        (status = 304, description = "As the ETag in If-None-Match says.")
-    )
-)]
-pub async fn logs(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    RunOf(run, who): RunOf,
-    Params(query): Params<LogQuery>,
-) -> Result<Response, Refused> {
-    let step =
-        query.step.as_deref().ok_or_else(|| Refused::new(ProblemKind::BadRequest, "name the step: ?step=NAME"))?;
-    let found = api.gate().get_log(&who, &run, step, query.item.unwrap_or(0), query.attempt).await?;
-    let log = found.ok_or_else(|| no_log(&run, step, &query))?;
-    Ok(tagged(&headers, &source::log(log)))
-}
-
-fn no_log(run: &Authorized<Run>, step: &str, query: &LogQuery) -> Refused {
-    let attempt = query.attempt.map_or(String::new(), |a| format!(", attempt {a}"));
-    let id = run.get().summary.id;
-    Refused::new(
-        ProblemKind::NotFound,
-        format!("run {id} has no step {step:?}{attempt} with a log; GET /api/v1/runs/{id}/steps lists its steps"),
-    )
 }

@@ -54,7 +54,7 @@ fn filled(endpoint: Endpoint) -> String {
         .replace("{namespace}", "climate")
         .replace("{name}", "co2");
     match endpoint {
-        Endpoint::Logs => format!("{path}?step=fit"),
+        Endpoint::Logs | Endpoint::LogText => format!("{path}?step=fit"),
         Endpoint::Runs => format!("{path}?namespace=climate"),
         Endpoint::Usage => format!("{path}?namespace=climate&from=1970-01-01T00:00:00Z&to=1970-01-02T00:00:00Z"),
         Endpoint::DocsFile => path.replace("{file}", "index.html"),
@@ -233,6 +233,53 @@ async fn logs_need_their_own_right() {
     assert_eq!(send(&app, &filled(Endpoint::Steps), Some("token-ada")).await.status(), StatusCode::OK);
     let refused = problem(send(&app, &filled(Endpoint::Logs), Some("token-ada")).await).await;
     assert_eq!(refused.detail, "you may not get pods/log in namespace climate; ask for a Role with that right");
+}
+
+/// The answer to a request for a log as text: its status, some headers, and its bytes.
+async fn log_text(step: &str, range: Option<&str>) -> (StatusCode, Option<String>, bool, Vec<u8>) {
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    let path = filled(Endpoint::LogText).replace("fit", step);
+    let headers: Vec<(&str, &str)> = range.map(|r| ("range", r)).into_iter().collect();
+    let answer = ask_with(&app, Method::GET, &path, Some("token-ada"), &headers, "").await;
+    let header = |name: &str| answer.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
+    if answer.status().is_success() {
+        assert_eq!(header("content-type").unwrap(), "text/plain; charset=utf-8");
+        assert_eq!(header("x-content-type-options").unwrap(), "nosniff");
+    }
+    let (status, part, whole) = (answer.status(), header("content-range"), header("repr-digest").is_some());
+    (status, part, whole, answer.into_body().collect().await.unwrap().to_bytes().to_vec())
+}
+
+#[tokio::test]
+async fn a_whole_log_comes_as_its_bytes_and_in_parts() {
+    let whole = crate::testing::WHOLE;
+    assert_eq!(log_text("whole", None).await, (StatusCode::OK, None, true, whole.to_vec()));
+    for (range, part, from, to) in [
+        ("bytes=-7", "bytes 5-11/12", 5, 12),
+        ("bytes=0-4", "bytes 0-4/12", 0, 5),
+        ("bytes=6-99", "bytes 6-11/12", 6, 12),
+    ] {
+        let want = (StatusCode::PARTIAL_CONTENT, Some(part.to_owned()), true, whole[from..to].to_vec());
+        assert_eq!(log_text("whole", Some(range)).await, want, "{range}");
+    }
+    assert_eq!(log_text("whole", Some("lines=1-2")).await.0, StatusCode::OK, "not a range of bytes");
+    assert_eq!(log_text("whole", Some("bytes=12-")).await.0, StatusCode::RANGE_NOT_SATISFIABLE);
+    // Without a whole one there is its end.
+    assert_eq!(log_text("fit", None).await, (StatusCode::OK, None, false, b"boom\n".to_vec()));
+    let end = (StatusCode::PARTIAL_CONTENT, Some("bytes 3-4/5".to_owned()), false, b"m\n".to_vec());
+    assert_eq!(log_text("fit", Some("bytes=-2")).await, end);
+
+    let app = app(&FakeCluster::with(ADA), &store(), true);
+    let document = json(send(&app, &filled(Endpoint::Logs).replace("fit", "whole"), Some("token-ada")).await).await;
+    assert_eq!((&document["whole"]["bytes"], &document["log"]), (&12.into(), &"boom\n".into()));
+    for (step, says) in [("lost", "has lost it"), ("none", "the pod was gone"), ("other", "with a log")] {
+        let path = filled(Endpoint::LogText).replace("fit", step);
+        let refused = problem(send(&app, &path, Some("token-ada")).await).await;
+        assert_eq!(refused.kind(), Some(ProblemKind::NotFound));
+        assert!(refused.detail.contains(says), "{step}: {}", refused.detail);
+    }
+    let blind = crate::testing::app(&FakeCluster::with(&ADA[..2]), &store(), true);
+    assert_eq!(send(&blind, &filled(Endpoint::LogText), Some("token-ada")).await.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

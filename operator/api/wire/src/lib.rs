@@ -176,7 +176,7 @@ pub struct Step {
     /// Artifacts by name, each with digest, bytes and whether it is a directory.
     #[serde(default)]
     pub artifacts: Value,
-    /// Whether the end of its log is kept.
+    /// Whether its log is kept, or the end of it.
     pub has_log: bool,
     /// Why it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -235,6 +235,25 @@ pub struct Log {
     /// Why there is no text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_unavailable: Option<String>,
+    /// The whole log, with `logs: Full`; logs/text has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<WholeLog>,
+    /// Why it could not be stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_unavailable: Option<String>,
+}
+
+/// A whole log, in the artifact store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct WholeLog {
+    /// Digest of its bytes: `sha256:hex`.
+    pub digest: String,
+    /// How many there are.
+    pub bytes: i64,
+    /// Bytes of its middle that were left out because it was too long; a line in their place says so.
+    pub left_out: i64,
 }
 
 /// What went wrong with a request (RFC 9457).
@@ -269,6 +288,8 @@ pub enum ProblemKind {
     Conflict,
     /// The request's body is too long.
     TooLarge,
+    /// It has none of the bytes that are asked for.
+    Range,
     /// Too many requests of one identity.
     TooManyRequests,
     /// The history store does not answer.
@@ -283,7 +304,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -291,6 +312,7 @@ impl ProblemKind {
         Self::MethodNotAllowed,
         Self::Conflict,
         Self::TooLarge,
+        Self::Range,
         Self::TooManyRequests,
         Self::StoreAway,
         Self::ClusterAway,
@@ -309,6 +331,7 @@ impl ProblemKind {
             Self::MethodNotAllowed => 405,
             Self::Conflict => 409,
             Self::TooLarge => 413,
+            Self::Range => 416,
             Self::TooManyRequests => 429,
             Self::StoreAway | Self::ClusterAway | Self::TimedOut => 503,
             Self::Internal => 500,
@@ -326,6 +349,7 @@ impl ProblemKind {
             Self::MethodNotAllowed => "Not allowed on this resource",
             Self::Conflict => "Not possible in this state",
             Self::TooLarge => "The request is too long",
+            Self::Range => "There are no such bytes",
             Self::TooManyRequests => "Too many requests",
             Self::StoreAway => "The history store is away",
             Self::ClusterAway => "The Kubernetes API server does not answer",
@@ -345,6 +369,7 @@ impl ProblemKind {
             Self::MethodNotAllowed => "urn:hearth:problem:method-not-allowed",
             Self::Conflict => "urn:hearth:problem:conflict",
             Self::TooLarge => "urn:hearth:problem:too-large",
+            Self::Range => "urn:hearth:problem:range",
             Self::TooManyRequests => "urn:hearth:problem:too-many-requests",
             Self::StoreAway => "urn:hearth:problem:store-away",
             Self::ClusterAway => "urn:hearth:problem:cluster-away",

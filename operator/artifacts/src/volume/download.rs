@@ -4,7 +4,10 @@
 //! while, and the file and the place are free again.
 
 use super::{file::Volume, problem::Problem, url::Grant};
-use crate::verify::{Corrupt, verified};
+use crate::{
+    range::byte_range,
+    verify::{Corrupt, verified},
+};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -28,7 +31,7 @@ pub(super) async fn get(volume: Arc<Volume>, grant: Grant, headers: &HeaderMap) 
     let slot = Arc::clone(&volume.download_slots).try_acquire_owned().map_err(|_| Problem::Busy)?;
     let mut file = File::open(volume.path(&grant.key)).await.map_err(Problem::of)?;
     let size = file.metadata().await.map_err(Problem::of)?.len();
-    let wanted = headers.get(header::RANGE).and_then(|r| range(r.to_str().ok()?, size));
+    let wanted = headers.get(header::RANGE).and_then(|r| byte_range(r.to_str().ok()?, size));
     let (status, span) = match wanted {
         None => (StatusCode::OK, 0..size),
         Some(Some(span)) => (StatusCode::PARTIAL_CONTENT, span),
@@ -72,18 +75,6 @@ fn describe(headers: &mut HeaderMap, grant: &Grant, size: u64, span: Option<&Ran
     }
 }
 
-/// The bytes that a header `Range` asks for; Some(None) when there are none. Of forms other than one range of bytes the
-/// header says nothing (RFC 9110, 14.2).
-fn range(text: &str, size: u64) -> Option<Option<Range<u64>>> {
-    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
-    let span = match (first, last) {
-        ("", suffix) => size.saturating_sub(suffix.parse().ok()?)..size,
-        (first, "") => first.parse().ok()?..size,
-        (first, last) => first.parse().ok()?..last.parse::<u64>().ok()?.saturating_add(1).min(size),
-    };
-    Some((span.start < span.end).then_some(span))
-}
-
 /// The next `left` bytes of a file.
 fn pieces(file: File, left: u64) -> impl Stream<Item = io::Result<Bytes>> {
     stream::try_unfold((file, left), |(mut file, left)| async move {
@@ -123,25 +114,5 @@ async fn hand_on(
 impl From<Corrupt> for io::Error {
     fn from(corrupt: Corrupt) -> Self {
         Self::new(io::ErrorKind::InvalidData, corrupt)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_read_as_rfc_9110_has_them() {
-        assert_eq!(range("bytes=0-3", 10), Some(Some(0..4)));
-        assert_eq!(range("bytes=4-", 10), Some(Some(4..10)));
-        assert_eq!(range("bytes=-3", 10), Some(Some(7..10)));
-        assert_eq!(range("bytes=-30", 10), Some(Some(0..10)));
-        assert_eq!(range("bytes=8-99", 10), Some(Some(8..10)));
-        for none in ["bytes=10-", "bytes=10-12", "bytes=5-4", "bytes=-0"] {
-            assert_eq!(range(none, 10), Some(None), "{none}");
-        }
-        for ignored in ["bytes=a-b", "lines=1-2", "bytes=", "bytes=1-2,4-5", ""] {
-            assert_eq!(range(ignored, 10), None, "{ignored}");
-        }
     }
 }

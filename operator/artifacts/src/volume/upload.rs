@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt};
 use hearth_contract::digest::Hasher;
 use std::{io, sync::Arc, time::Duration};
 use tokio::{io::AsyncWriteExt, time::Instant};
@@ -68,13 +68,13 @@ async fn receive(
     aside(volume, move |v| v.finish(&upload, &file, &key)).await.map_err(Problem::of)
 }
 
-/// Calls of the file system that may take long, where they hold up nobody: the leader renews its lease on these threads.
+/// Does something with the volume that may take long, where it holds up nobody.
 async fn aside<T: Send + 'static>(
     volume: &Arc<Volume>,
     work: impl FnOnce(&Volume) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let volume = Arc::clone(volume);
-    tokio::task::spawn_blocking(move || work(&volume)).await.map_err(io::Error::other)?
+    crate::spool::aside(move || work(&volume)).await
 }
 
 fn cut(came: u64, size: u64) -> Problem {
@@ -82,10 +82,14 @@ fn cut(came: u64, size: u64) -> Problem {
 }
 
 impl Volume {
-    /// Stores bytes that are in memory.
-    pub(crate) async fn write(self: &Arc<Self>, key: &BlobKey, bytes: Bytes) -> io::Result<()> {
-        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        receive(self, key, size, stream::iter([Ok(bytes)])).await.map_err(|problem| match problem {
+    /// Stores bytes that the operator itself has.
+    pub(crate) async fn write(
+        self: &Arc<Self>,
+        key: &BlobKey,
+        size: u64,
+        pieces: impl Stream<Item = io::Result<Bytes>> + Unpin,
+    ) -> io::Result<()> {
+        receive(self, key, size, pieces).await.map_err(|problem| match problem {
             Problem::Failed(error) => error,
             Problem::Full => io::ErrorKind::StorageFull.into(),
             other => io::Error::other(other.to_string()),

@@ -13,3 +13,4 @@ mod faults;
 mod gateway;
 mod proxy;
 mod signing;
+mod streaming;

@@ -12,5 +12,6 @@
 mod collecting;
 mod harness;
 mod reading;
+mod streaming;
 mod uploading;
 mod urls;

@@ -20,14 +20,24 @@ pub async fn logs(connected: &mut Connected, args: &LogsArgs) -> Result<(), CliE
     for step in wanted {
         let log = log_of(api, &run, step).await?;
         put(&render::log(&log, titled))?;
+        if log.whole.is_some() {
+            let whole = api.download(&format!("{}/logs/text", path(&run)), &attempt(step)).await?;
+            whole.copy(&mut std::io::stdout().lock()).await?;
+        } else if let Some(why) = log.whole_unavailable.filter(|_| log.log.is_some()) {
+            eprintln!("This is the end of the log; all of it could not be stored: {why}.");
+        }
     }
     Ok(())
 }
 
 /// The log of an attempt.
 pub async fn log_of(api: &mut ApiClient, run: &Run, step: &Step) -> Result<Log, CliError> {
-    let query = [("step", step.step.clone()), ("item", step.item.to_string()), ("attempt", step.attempt.to_string())];
-    api.get(&format!("{}/logs", path(run)), &query).await
+    api.get(&format!("{}/logs", path(run)), &attempt(step)).await
+}
+
+/// What a log is asked for by.
+fn attempt(step: &Step) -> [(&'static str, String); 3] {
+    [("step", step.step.clone()), ("item", step.item.to_string()), ("attempt", step.attempt.to_string())]
 }
 
 /// The attempts whose logs are printed: those that have one, or the reason why there is none.
@@ -47,7 +57,7 @@ fn choose<'a>(run: &Run, steps: &'a [Step], args: &LogsArgs) -> Result<Vec<&'a S
         return Ok(kept);
     }
     let why = wanted.iter().find_map(|s| s.log_unavailable.as_ref()).map_or_else(
-        || "the record keeps logs of failed attempts, and those of succeeded ones with `logs: Keep`; while its pod is there, kubectl logs shows more".to_owned(),
+        || "the record keeps logs of failed attempts, and those of succeeded ones with `logs: Keep` or `logs: Full`; while its pod is there, kubectl logs shows more".to_owned(),
         |reason| format!("it could not be read when the attempt ended ({reason})"),
     );
     Err(CliError::NotFound(format!("run {id} has no log for that: {why}")))

@@ -194,7 +194,7 @@ mod tests {
     fn each_mistake_is_named_with_its_place_and_its_fix() {
         let text = format!(
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: other}}\ndata: {{steps: nonsense}}\n---\n{HEAD}{}\n---\n{HEAD}{}\n---\n{HEAD}{}\n---\n{}\n---\n{}\n",
-            "spec: {image: a, parallelism: many, steps: [{name: fit, need: [clean], retry: {limit: 101}, logs: Full}, {name: Fit!}], replicas: 2}",
+            "spec: {image: a, parallelism: many, steps: [{name: fit, need: [clean], retry: {limit: 101}, logs: All}, {name: Fit!}], replicas: 2}",
             "spec: {image: a, steps: [{name: fit, env: [{name: A, value: b, valueFrom: {secretKeyRef: {name: s, key: k}}}]}, {name: fit}]}",
             "spec: {image: a, steps: [{name: fit, needs: [cleen]}, {name: clean}]}",
             "apiVersion: hearth.dev/v1\nkind: Workflow",

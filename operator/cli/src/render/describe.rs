@@ -404,6 +404,8 @@ mod tests {
                 pod: None,
                 log: Some(log),
                 log_unavailable: None,
+                whole: None,
+                whole_unavailable: None,
             }),
         }
     }

@@ -94,7 +94,7 @@ fn duration(run: &RunSummary, now: Timestamp) -> String {
     between(run.started_at, run.finished_at.map_or(now, |t| t.timestamp()))
 }
 
-/// A log, under a title when there are several.
+/// A log, under a title when there are several. Of one that is kept whole the title alone: its text follows.
 #[must_use]
 pub fn log(log: &Log, titled: bool) -> String {
     let mut text = String::new();
@@ -102,7 +102,10 @@ pub fn log(log: &Log, titled: bool) -> String {
         let item = if log.item > 0 { format!(", item {}", log.item) } else { String::new() };
         text += &format!("==> {}{item}, attempt {} ({}) <==\n", log.step, log.attempt, log.phase);
     }
-    match (&log.log, &log.log_unavailable) {
+    if log.whole.is_some() {
+        return text;
+    }
+    match (&log.log, log.whole_unavailable.as_ref().or(log.log_unavailable.as_ref())) {
         (Some(lines), _) if lines.is_empty() && titled => text += "(empty)\n",
         (Some(lines), _) => {
             text += lines;
@@ -126,6 +129,7 @@ mod tests {
     use super::*;
     use anstream::adapter::strip_str;
     use hearth_crds::time::Time;
+    use hearth_wire::WholeLog;
 
     pub fn summary(name: &str, number: i64, phase: &str, started: &str, finished: Option<&str>) -> RunSummary {
         let time = |text: &str| Time::new(text.parse().unwrap());
@@ -192,12 +196,16 @@ mod tests {
             pod: None,
             log: Some("boom".to_owned()),
             log_unavailable: None,
+            whole: None,
+            whole_unavailable: None,
         };
         assert_eq!(log(&entry, false), "boom\n");
         assert_eq!(log(&entry, true), "==> fit, attempt 2 (Failed) <==\nboom\n");
         entry.log = None;
         entry.log_unavailable = Some("the pod was gone".to_owned());
         assert_eq!(log(&entry, false), "(no log: the pod was gone)\n");
+        entry.whole = Some(WholeLog { digest: "sha256:a".to_owned(), bytes: 70_000, left_out: 0 });
+        assert_eq!(log(&entry, true), "==> fit, attempt 2 (Failed) <==\n");
     }
 
     #[test]

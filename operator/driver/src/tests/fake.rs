@@ -208,6 +208,7 @@ fn action(name: &str) -> Action {
     match name {
         "delete-pod" => Action::DeletePod { name: "old".into(), uid: "old-uid".into() },
         "read-log" => Action::ReadLog { name: "pod-1".into() },
+        "keep-log" => Action::KeepLog { name: "pod-1".into(), attempt: intent(1) },
         "delete-run" => Action::DeleteRunPods { run_id: "run-1".into() },
         "event" => Action::PublishEvent { warning: true, message: "it failed".into() },
         "post-object" => Action::PostObject {

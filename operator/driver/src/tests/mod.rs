@@ -6,6 +6,7 @@ mod passes;
 mod posting;
 mod reading;
 mod trust;
+mod whole_logs;
 
 use crate::{
     DriverMetrics, Settings, Shared,
@@ -13,6 +14,7 @@ use crate::{
     controller::Controller,
     lease::{Leadership, LeaseSettings},
     trust::Trust,
+    whole_logs::WholeLog,
     world::World,
 };
 use fake::{Fake, FakeCr};
@@ -26,7 +28,7 @@ use http_body_util::BodyExt;
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tower_test::mock::Handle;
 
 type Server = Handle<Request<Body>, Response<Body>>;
@@ -36,6 +38,7 @@ struct Bench {
     controller: Arc<Controller<Fake>>,
     shared: Arc<Shared>,
     rows: mpsc::Receiver<RecordBatch>,
+    logs: mpsc::Receiver<WholeLog>,
     server: Api,
 }
 
@@ -95,6 +98,7 @@ fn bench() -> Bench {
 
 fn bench_with(channel: usize, fresh: bool) -> Bench {
     let (service, handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+    let (whole_logs, logs) = mpsc::channel(1);
     let settings = Settings {
         request_timeout: Duration::from_secs(2),
         lease_duration: Duration::from_secs(15),
@@ -105,6 +109,7 @@ fn bench_with(channel: usize, fresh: bool) -> Bench {
         concurrency: 4,
         posts: 4,
         scope: crate::scope::Scope::default(),
+        whole_logs,
     };
     let lease = LeaseSettings {
         namespace: "system".into(),
@@ -127,8 +132,9 @@ fn bench_with(channel: usize, fresh: bool) -> Bench {
         store_up: watch::channel(true).1,
         metrics: DriverMetrics::default(),
         trust: Trust::new(watch::channel(Some("a certificate".to_owned())).1, Some("the store's".to_owned())),
+        log_slots: Semaphore::new(2),
     });
-    Bench { controller: Arc::new(Controller::new(Arc::clone(&shared))), shared, rows, server: Api(handle) }
+    Bench { controller: Arc::new(Controller::new(Arc::clone(&shared))), shared, rows, logs, server: Api(handle) }
 }
 
 fn env() -> Env {

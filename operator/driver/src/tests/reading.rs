@@ -138,7 +138,7 @@ fn nothing_is_remembered_of_an_object_that_is_gone() {
     assert!(facts(&world).pods.is_empty());
 }
 
-fn wake() -> crate::owner::Wake {
+pub(super) fn wake() -> crate::owner::Wake {
     let key = crate::owner::Key { namespace: "ns".into(), name: "a".into() };
     crate::owner::Wake { key, queue: mpsc::unbounded_channel().0 }
 }

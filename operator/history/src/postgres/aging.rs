@@ -12,6 +12,7 @@ use uuid::Uuid;
 pub(super) const MAKE_PARTITIONS: &str = include_str!("sql/make_partitions.sql");
 pub(super) const DROP_PARTITIONS: &str = include_str!("sql/drop_partitions.sql");
 pub(super) const PRUNE_LINEAGE: &str = include_str!("sql/prune_lineage.sql");
+pub(super) const PRUNE_LOGS: &str = include_str!("sql/prune_logs.sql");
 pub(super) const PRUNE_EVENTS: &str = include_str!("sql/prune_events.sql");
 pub(super) const PRUNE_STEPS: &str = include_str!("sql/prune_steps.sql");
 pub(super) const PRUNE_RUNS: &str = include_str!("sql/prune_runs.sql");
@@ -51,6 +52,7 @@ impl Postgres {
     pub(crate) async fn prune(&self, table: Aged, cutoff: Uuid) -> Result<u64, Error> {
         let statement = match table {
             Aged::Lineage => PRUNE_LINEAGE,
+            Aged::Logs => PRUNE_LOGS,
             Aged::Events => PRUNE_EVENTS,
             Aged::Steps => PRUNE_STEPS,
             Aged::Runs => PRUNE_RUNS,

@@ -6,6 +6,7 @@ mod blobs;
 mod connection;
 mod lineage;
 mod list;
+mod logs;
 mod migrate;
 mod read;
 mod report;
@@ -148,10 +149,12 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("bury_stones", sweep::BURY_STONES),
     ("bury_lock", sweep::BURY_LOCK),
     ("bury_lineage", sweep::BURY_LINEAGE),
+    ("bury_logs", sweep::BURY_LOGS),
     ("bury_events", sweep::BURY_EVENTS),
     ("bury_steps", sweep::BURY_STEPS),
     ("bury_runs", sweep::BURY_RUNS),
     ("prune_lineage", aging::PRUNE_LINEAGE),
+    ("prune_logs", aging::PRUNE_LOGS),
     ("prune_events", aging::PRUNE_EVENTS),
     ("prune_steps", aging::PRUNE_STEPS),
     ("prune_runs", aging::PRUNE_RUNS),
@@ -170,7 +173,8 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("get_run", read::GET_RUN),
     ("list_steps", read::LIST_STEPS),
     ("list_events", read::LIST_EVENTS),
-    ("get_log", read::GET_LOG),
+    ("get_log", logs::GET_LOG),
+    ("put_log", logs::PUT_LOG),
     ("usage_runs", usage::USAGE_RUNS),
     ("usage_specs", usage::USAGE_SPECS),
     ("usage_steps", usage::USAGE_STEPS),

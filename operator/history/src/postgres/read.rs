@@ -4,8 +4,8 @@ use super::{Postgres, stamp::Stamp};
 use crate::{
     clean::borrowed,
     error::Error,
-    fields::{all, event, log, run, step},
-    model::{Event, EventKey, Log, Page, Run, Step, StepKey},
+    fields::{all, event, run, step},
+    model::{Event, EventKey, Page, Run, Step, StepKey},
     paging::{page, page_size},
 };
 use uuid::Uuid;
@@ -13,7 +13,6 @@ use uuid::Uuid;
 pub(super) const GET_RUN: &str = include_str!("sql/get_run.sql");
 pub(super) const LIST_STEPS: &str = include_str!("sql/list_steps.sql");
 pub(super) const LIST_EVENTS: &str = include_str!("sql/list_events.sql");
-pub(super) const GET_LOG: &str = include_str!("sql/get_log.sql");
 
 impl Postgres {
     pub(crate) async fn get_run(&self, id: Uuid) -> Result<Option<Run>, Error> {
@@ -64,20 +63,5 @@ impl Postgres {
             .read("reading the events of a run", |pool| async move { all(&query.fetch_all(&pool).await?, event) })
             .await?;
         Ok(page(rows, limit, Event::key))
-    }
-
-    pub(crate) async fn get_log(
-        &self,
-        run: Uuid,
-        step: &str,
-        item: i32,
-        attempt: Option<i32>,
-    ) -> Result<Option<Log>, Error> {
-        let query = sqlx::query(GET_LOG).bind(run).bind(borrowed(step).into_owned()).bind(item).bind(attempt);
-        self.read(
-            "reading a log",
-            |pool| async move { query.fetch_optional(&pool).await?.as_ref().map(log).transpose() },
-        )
-        .await
     }
 }

@@ -16,6 +16,7 @@ pub(super) const VANISH_STEPS: &str = include_str!("sql/vanish_steps.sql");
 pub(super) const BURY_STONES: &str = include_str!("sql/bury_stones.sql");
 pub(super) const BURY_LOCK: &str = include_str!("sql/bury_lock.sql");
 pub(super) const BURY_LINEAGE: &str = include_str!("sql/bury_lineage.sql");
+pub(super) const BURY_LOGS: &str = include_str!("sql/bury_logs.sql");
 pub(super) const BURY_EVENTS: &str = include_str!("sql/bury_events.sql");
 pub(super) const BURY_STEPS: &str = include_str!("sql/bury_steps.sql");
 pub(super) const BURY_RUNS: &str = include_str!("sql/bury_runs.sql");
@@ -56,6 +57,7 @@ impl Postgres {
             sqlx::query(BURY_STONES).bind(runs).bind(crate::clean::borrowed(reason)).execute(&mut *transaction).await?;
             sqlx::query(BURY_LOCK).execute(&mut *transaction).await?;
             sqlx::query(BURY_LINEAGE).bind(runs).execute(&mut *transaction).await?;
+            sqlx::query(BURY_LOGS).bind(runs).execute(&mut *transaction).await?;
             sqlx::query(BURY_EVENTS).bind(runs).execute(&mut *transaction).await?;
             sqlx::query(BURY_STEPS).bind(runs).execute(&mut *transaction).await?;
             let deleted = sqlx::query(BURY_RUNS).bind(runs).execute(&mut *transaction).await?.rows_affected();

@@ -8,6 +8,7 @@ use crate::{
 use uuid::Uuid;
 
 pub(super) const PRUNE_LINEAGE: &str = include_str!("sql/prune_lineage.sql");
+pub(super) const PRUNE_LOGS: &str = include_str!("sql/prune_logs.sql");
 pub(super) const PRUNE_EVENTS: &str = include_str!("sql/prune_events.sql");
 pub(super) const PRUNE_STEPS: &str = include_str!("sql/prune_steps.sql");
 pub(super) const PRUNE_RUNS: &str = include_str!("sql/prune_runs.sql");
@@ -17,6 +18,7 @@ impl Sqlite {
     pub(crate) async fn prune(&self, table: Aged, cutoff: Uuid) -> Result<u64, Error> {
         let statement = match table {
             Aged::Lineage => PRUNE_LINEAGE,
+            Aged::Logs => PRUNE_LOGS,
             Aged::Events => PRUNE_EVENTS,
             Aged::Steps => PRUNE_STEPS,
             Aged::Runs => PRUNE_RUNS,

@@ -4,8 +4,8 @@ use super::Sqlite;
 use crate::{
     clean::borrowed,
     error::Error,
-    fields::{all, event, log, run, step},
-    model::{Event, EventKey, Log, Page, Run, Step, StepKey},
+    fields::{all, event, run, step},
+    model::{Event, EventKey, Page, Run, Step, StepKey},
     paging::{page, page_size},
 };
 use uuid::Uuid;
@@ -13,7 +13,6 @@ use uuid::Uuid;
 pub(super) const GET_RUN: &str = include_str!("sql/get_run.sql");
 pub(super) const LIST_STEPS: &str = include_str!("sql/list_steps.sql");
 pub(super) const LIST_EVENTS: &str = include_str!("sql/list_events.sql");
-pub(super) const GET_LOG: &str = include_str!("sql/get_log.sql");
 
 /// Sorts after every time: what `list_steps` puts in the place of none.
 const NEVER: &str = "never";
@@ -70,20 +69,5 @@ impl Sqlite {
             })
             .await?;
         Ok(page(rows, limit, Event::key))
-    }
-
-    pub(crate) async fn get_log(
-        &self,
-        run: Uuid,
-        step: &str,
-        item: i32,
-        attempt: Option<i32>,
-    ) -> Result<Option<Log>, Error> {
-        let query =
-            sqlx::query(GET_LOG).bind(run.to_string()).bind(borrowed(step).into_owned()).bind(item).bind(attempt);
-        self.read("reading a log", |mut connection| async move {
-            query.fetch_optional(&mut *connection).await?.as_ref().map(log).transpose()
-        })
-        .await
     }
 }

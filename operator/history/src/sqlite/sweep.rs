@@ -16,6 +16,7 @@ pub(super) const VANISH_RUNS: &str = include_str!("sql/vanish_runs.sql");
 pub(super) const VANISH_STEPS: &str = include_str!("sql/vanish_steps.sql");
 pub(super) const BURY_STONES: &str = include_str!("sql/bury_stones.sql");
 pub(super) const BURY_LINEAGE: &str = include_str!("sql/bury_lineage.sql");
+pub(super) const BURY_LOGS: &str = include_str!("sql/bury_logs.sql");
 pub(super) const BURY_EVENTS: &str = include_str!("sql/bury_events.sql");
 pub(super) const BURY_STEPS: &str = include_str!("sql/bury_steps.sql");
 pub(super) const BURY_RUNS: &str = include_str!("sql/bury_runs.sql");
@@ -61,6 +62,7 @@ impl Sqlite {
             let mut transaction = held.connection.begin_with(BEGIN).await?;
             sqlx::query(BURY_STONES).bind(&runs).bind(borrowed(reason).into_owned()).execute(&mut *transaction).await?;
             sqlx::query(BURY_LINEAGE).bind(&runs).execute(&mut *transaction).await?;
+            sqlx::query(BURY_LOGS).bind(&runs).execute(&mut *transaction).await?;
             sqlx::query(BURY_EVENTS).bind(&runs).execute(&mut *transaction).await?;
             sqlx::query(BURY_STEPS).bind(&runs).execute(&mut *transaction).await?;
             let deleted = sqlx::query(BURY_RUNS).bind(&runs).execute(&mut *transaction).await?.rows_affected();

@@ -70,6 +70,11 @@ suite! {
             lineage_keeps_to_its_namespace,
             a_bad_row_of_lineage_is_a_letter_and_the_rest_goes_on,
         }
+        logs {
+            a_whole_log_is_told_with_its_attempt,
+            a_stored_log_stays_as_it_is,
+            a_log_keeps_its_blob_and_goes_with_its_run,
+        }
         ordering {
             a_late_row_changes_nothing,
             a_repeated_final_batch_is_acknowledged_again_and_writes_nothing,

@@ -16,7 +16,7 @@ use hearth_crds::{
     condition::Reason,
     json::Json,
     time::Time,
-    workflow::{AttemptEnd, FailureClass, Run, StepPhase, StepStatus},
+    workflow::{AttemptEnd, FailureClass, Logs, Run, StepPhase, StepStatus},
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
@@ -181,7 +181,7 @@ impl Pass<'_> {
             self.actions.push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, reason));
             return;
         }
-        let wanted = build::labels(self.owner, &Self::intent(run, one), hearth_crds::label::ROLE_ATTEMPT, one.item);
+        let wanted = build::attempt_labels(self.owner, &Self::intent(run, one), one.step, one.item);
         if wanted.iter().any(|(k, v)| k.starts_with("hearth.dev/") && pod.labels.get(k) != Some(v)) {
             self.actions.push((
                 Action::Relabel { name: pod.name.clone(), uid: pod.uid.clone(), labels: wanted },
@@ -256,7 +256,7 @@ impl Pass<'_> {
         let at = outcome::ended_at(pod).unwrap_or(self.now).max(since);
         let end = outcome::conclude(pod, one.step, stop);
         let wants_log = match &end {
-            Outcome::Succeeded(_) => one.step.keep_log,
+            Outcome::Succeeded(_) => one.step.logs != Logs::Tail,
             Outcome::Failed(_) => stop.is_none(),
         };
         let ran = !pod.fetching && !matches!(pod.container, ContainerFact::None | ContainerFact::Waiting { .. });

@@ -66,6 +66,9 @@ impl Work<'_> {
 
     /// Pods of a run that is over and stored: all of them in one request, or one by one while the failed ones stay.
     fn drop_pods(&mut self, run: &Run) {
+        if self.awaits_logs(Some(&run.id)) {
+            return self.note(Reason::Stored, "the pods go when their whole logs are stored");
+        }
         let Some(until) = self.failed_stay_until(run) else {
             self.plan.actions.push((Action::DeleteRunPods { run_id: run.id.clone() }, Reason::Stored));
             return;
@@ -101,7 +104,10 @@ impl Work<'_> {
                 (Some(fan), Some(item)) => item < fan.started && !fan.open.contains(item),
                 (Some(_), None) | (None, _) => step.phase.is_terminal(),
             };
-            of(label::RUN) == Some(&run.id) && !(keep && p.phase == PodPhase::Failed) && step.is_some_and(is_over)
+            of(label::RUN) == Some(&run.id)
+                && !(keep && p.phase == PodPhase::Failed)
+                && !self.awaits_log(p)
+                && step.is_some_and(is_over)
         };
         let actions: Vec<_> = ended
             .filter(may_go)
@@ -120,7 +126,7 @@ impl Work<'_> {
             let of = pod.labels.get(label::RUN);
             let labelled = pod.labels.get(label::ROLE).is_some_and(|r| r == label::ROLE_ATTEMPT);
             let ours = of.is_some_and(|r| *r == run.id) && labelled;
-            if !ours && !of.is_some_and(|r| spooled.contains(r)) {
+            if !ours && !of.is_some_and(|r| spooled.contains(r)) && !self.awaits_log(pod) {
                 let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
                 self.plan.actions.push((action, Reason::Stored));
             }
@@ -159,6 +165,9 @@ impl Work<'_> {
                     return;
                 }
             }
+        }
+        if self.stays_for_logs() {
+            return;
         }
         if let Some(at) = self.youngest_placeholder() {
             self.note(Reason::Deleted, "waiting until a create that may be under way has landed");
@@ -229,6 +238,7 @@ impl Work<'_> {
         let done: Vec<RevisionFact> = self.spools().filter(|s| self.is_stored(s)).cloned().collect();
         for spool in done {
             if let Some(batch) = spool::read(self.cr, &spool)
+                && !self.awaits_logs(Some(&batch.run_id))
                 && self.facts.pods.values().any(|p| deletable(p) && p.labels.get(label::RUN) == Some(&batch.run_id))
             {
                 self.plan.actions.push((Action::DeleteRunPods { run_id: batch.run_id }, Reason::Stored));

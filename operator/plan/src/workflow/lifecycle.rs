@@ -93,6 +93,7 @@ pub(super) fn plan(cr: &Workflow, specs: &Specs, facts: &Facts, env: &Env, now: 
             work.expire();
         }
     }
+    work.keep_logs();
     work.sweep_spools();
     work.sweep_placeholders();
     work.finish()

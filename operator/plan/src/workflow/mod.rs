@@ -31,6 +31,7 @@ mod template;
 pub mod valid;
 pub mod validate;
 mod waiting;
+mod whole_logs;
 pub mod with;
 
 use crate::{

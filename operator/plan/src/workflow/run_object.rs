@@ -125,6 +125,9 @@ impl Work<'_> {
             (None, _, None) | (Some(_), None, _) => None,
         };
         match due {
+            Some(at) if self.now >= at && self.awaits_logs(None) => {
+                self.note(Reason::Stored, "the object goes when the whole logs of its run are stored");
+            }
             Some(at) if self.now >= at => {
                 self.note(Reason::Stored, "its run is recorded and its time is over: the object goes");
                 self.plan.actions.push((Action::DeleteObject { uid: self.owner.uid.clone() }, Reason::Stored));

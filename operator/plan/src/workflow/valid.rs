@@ -5,7 +5,7 @@ use crate::expr::Checked;
 use hearth_crds::{
     json::ValueType,
     pod::{EnvSource, PodSubset},
-    workflow::StepEnd,
+    workflow::{Logs, StepEnd},
 };
 use serde_json::{Map, Value};
 use std::{
@@ -133,8 +133,8 @@ pub struct ValidStep {
     pub kept: BTreeSet<String>,
     /// Steps whose phase or outputs its expressions read.
     pub reads: BTreeSet<String>,
-    /// Whether succeeded attempts keep their log too.
-    pub keep_log: bool,
+    /// Which logs the record keeps.
+    pub logs: Logs,
 }
 
 /// Where the items of a fan-out come from.

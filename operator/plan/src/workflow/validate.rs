@@ -28,6 +28,8 @@ use std::{
 
 /// The longest spec, as JSON: it must fit in its revision.
 pub const MAX_SPEC: usize = 512 * 1024;
+/// How an operator gets an artifact store.
+const A_STORE: &str = "set artifacts.s3.bucket in the values of its chart, or artifacts.enabled in mode single";
 const DEFAULT_PARALLELISM: usize = 64;
 const DEFAULT_PENDING: Duration = Duration::from_secs(15 * 60);
 
@@ -235,7 +237,7 @@ fn checked_step(given: Given<'_>, step: &Step, path: &str, env: &Env) -> Result<
         place: 0,
         kept: BTreeSet::new(),
         reads: BTreeSet::new(),
-        keep_log: matches!(step.logs, Some(Logs::Keep)),
+        logs: logs(given.offer, step, path)?,
     })
 }
 
@@ -307,10 +309,7 @@ fn served(
         return Ok(());
     }
     if offer.artifacts.is_none() {
-        return invalid(
-            format!("{path}.artifacts"),
-            "this operator has no artifact store: set artifacts.store in the values of its chart",
-        );
+        return invalid(format!("{path}.artifacts"), format!("this operator has no artifact store: {A_STORE}"));
     }
     if !artifacts.outputs.is_empty() && program.command.is_empty() {
         return invalid(
@@ -319,6 +318,18 @@ fn served(
         );
     }
     Ok(())
+}
+
+/// Whole logs need a place.
+fn logs(offer: &Offer, step: &Step, path: &str) -> Result<Logs, Invalid> {
+    let logs = step.logs.unwrap_or_default();
+    if logs == Logs::Full && offer.artifacts.is_none() {
+        return invalid(
+            format!("{path}.logs"),
+            format!("Full needs an artifact store, and this operator has none: {A_STORE}, or take Keep"),
+        );
+    }
+    Ok(logs)
 }
 
 /// Whether the runtime writes what the step wants of it.

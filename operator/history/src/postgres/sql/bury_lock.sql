@@ -1,1 +1,1 @@
-LOCK TABLE hearth.runs, hearth.steps, hearth.events, hearth.lineage IN SHARE ROW EXCLUSIVE MODE
+LOCK TABLE hearth.runs, hearth.steps, hearth.events, hearth.logs, hearth.lineage IN SHARE ROW EXCLUSIVE MODE

@@ -3,6 +3,7 @@
 pub mod artifacts;
 pub mod audit;
 pub mod lineage;
+pub mod logs;
 pub mod ordering;
 pub mod queries;
 pub mod refusal;

@@ -9,10 +9,10 @@ use hearth_plan::record::{Record, Relation};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::{NoContext, Timestamp, Uuid};
 
-const DAY: u64 = 86_400;
+pub const DAY: u64 = 86_400;
 
 /// The id of a run that started so many days ago.
-fn aged(days: u64) -> Uuid {
+pub fn aged(days: u64) -> Uuid {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     Uuid::new_v7(Timestamp::from_unix(NoContext, now - days * DAY, 0))
 }

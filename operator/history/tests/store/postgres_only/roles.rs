@@ -5,7 +5,10 @@ use crate::{
     rows::{batch, event, lineage, run, run_record, step, step_record},
 };
 use hearth_crds::time::Time;
-use hearth_history::{AuditEntry, AuditFilter, LineageQuery, LineageRoot, Order, Retention, RunFilter, connect, open};
+use hearth_history::{
+    AttemptKey, AuditEntry, AuditFilter, LineageQuery, LineageRoot, Order, Retention, RunFilter, WholeLog, connect,
+    open,
+};
 use hearth_plan::record::{Record, Relation};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use std::time::Duration;
@@ -38,6 +41,11 @@ async fn the_role_that_writes_changes_no_table() {
                 lineage(id, Relation::Wrote, "sha256:a", "fit"),
             ];
             assert!(!w.store(batch(id, 3, true, records)).await.minimal);
+        }
+        for run_id in [id, gone] {
+            let of = AttemptKey { run_id, step: "fit".into(), item: 0, attempt: 1 };
+            store.put_log(&of, Err("gone")).await.unwrap();
+            store.put_log(&of, Ok(&WholeLog { digest: "sha256:a".into(), bytes: 1, left_out: 0 })).await.unwrap();
         }
         w.store(batch(open_run, 3, true, vec![run_record(run(open_run, 3, "Running"))])).await;
         assert_eq!(store.running("cluster-1", Duration::ZERO).await.unwrap().len(), 1);

@@ -23,7 +23,7 @@ use hearth_crds::{
     condition::Reason,
     label,
     pod::{EnvSource, PodSubset, Quantity as QuantityText},
-    workflow::{Run, StepStatus, Workflow},
+    workflow::{Logs, Run, StepStatus, Workflow},
 };
 use k8s_openapi::{
     api::core::v1::{
@@ -199,6 +199,16 @@ pub fn labels(owner: &Owner, intent: &Intent, role: &str, item: Option<u32>) -> 
     labels
 }
 
+/// The labels of a pod that works.
+#[must_use]
+pub fn attempt_labels(owner: &Owner, intent: &Intent, step: &ValidStep, item: Option<u32>) -> BTreeMap<String, String> {
+    let mut labels = labels(owner, intent, label::ROLE_ATTEMPT, item);
+    if step.logs == Logs::Full {
+        labels.insert(label::LOGS.to_owned(), label::LOGS_FULL.to_owned());
+    }
+    labels
+}
+
 /// What `/hearth/spec.json` holds; the form is described in runtimes/CONTRACT.md.
 fn spec_json(
     owner: &Owner,
@@ -257,7 +267,7 @@ pub fn pod(owner: &Owner, attempt: Attempt<'_>, rendered: Rendered, env: &Env) -
     let Attempt { run, step, status, intent, item } = attempt;
     let index = item.map(|i| i.index);
     let mut all_labels = step.pod.labels.clone();
-    all_labels.extend(labels(owner, intent, label::ROLE_ATTEMPT, index));
+    all_labels.extend(attempt_labels(owner, intent, step, index));
     let mut annotations = step.pod.annotations.clone();
     let service = env.offer.artifacts.as_ref().filter(|_| !step.artifacts.is_empty());
     let recorder = service.map(|s| s.recorder.as_str());

@@ -1,0 +1,1 @@
+DELETE FROM hearth.logs WHERE run_id = ANY ($1::uuid[])
