@@ -1,5 +1,6 @@
 //! What the operator says of a Workflow: its run, its steps, and their items.
 
+use super::CacheUse;
 use crate::{
     artifacts::StoredArtifact,
     condition::{Condition, Reason},
@@ -298,6 +299,9 @@ pub struct StepStatus {
     /// workflow that the step runs, when it runs one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow: Option<String>,
+    /// cache: what was found of earlier work, when the step looked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheUse>,
     /// fanOut: how far the items of forEach have come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fan_out: Option<Box<FanOut>>,
@@ -375,6 +379,9 @@ pub struct ItemStatus {
     /// finishedAt: when it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
+    /// cache: the earlier work that was taken over; listed until that is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheUse>,
 }
 
 fn is_zero(n: &u32) -> bool {

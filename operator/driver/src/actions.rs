@@ -7,6 +7,7 @@ use crate::{
     post::Parent,
     revisions::RevisionView,
     shared::Shared,
+    work,
 };
 use futures::{TryStreamExt, stream};
 use hearth_crds::{FINALIZER, condition::Reason, label};
@@ -57,6 +58,7 @@ impl Shared {
                 | Action::PostObject { .. }
                 | Action::DeleteObject { .. }
                 | Action::ReadLog { .. }
+                | Action::LookUp { .. }
                 | Action::PublishEvent { .. } => {}
             }
         }
@@ -127,6 +129,10 @@ impl Shared {
             }
             Action::ReadLog { name } => {
                 logs::read(self, uid, namespace, name);
+                Ok(())
+            }
+            Action::LookUp { sought } => {
+                work::look_up(self, uid, sought);
                 Ok(())
             }
             Action::PublishEvent { warning, message } => {

@@ -29,6 +29,7 @@ pub mod scope;
 mod shared;
 mod trust;
 mod watch;
+mod work;
 mod world;
 
 #[cfg(test)]
@@ -37,7 +38,8 @@ mod tests;
 pub use controller::run;
 pub use error::{Class, Error};
 pub use metrics::DriverMetrics;
-pub use shared::{Settings, Shared};
+pub use shared::{Settings, Shared, ToStore};
+pub use work::Question;
 
 /// Marks a place where a test build may stop the process. Nothing at all in a build without the feature.
 macro_rules! stop_here {

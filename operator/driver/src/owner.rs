@@ -2,7 +2,13 @@
 
 use crate::pods::PodView;
 use hearth_crds::label;
-use hearth_plan::{PodFact, Post, RevisionFact, facts::Facts, kind::RunMark, record::Ack};
+use hearth_plan::{
+    PodFact, Post, RevisionFact,
+    facts::Facts,
+    kind::RunMark,
+    record::Ack,
+    work::{Answer, Sought},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -64,6 +70,8 @@ pub(crate) struct Owner {
     posts: BTreeMap<String, Posted>,
     logs: BTreeMap<String, Result<String, String>>,
     reading: BTreeSet<String>,
+    work: BTreeMap<Sought, Answer>,
+    looking: BTreeSet<Sought>,
     stored: BTreeMap<String, i64>,
     recorded: BTreeMap<String, i64>,
 }
@@ -175,7 +183,21 @@ impl Owner {
         self.logs.insert(pod.to_owned(), log);
     }
 
-    /// Takes the store's word. Whether something waits for it: the record of a run, or many pods that may go in mid-run.
+    /// Forgets what is listed no more. Answers what of the rest nobody looks for yet; from now on somebody does.
+    pub(crate) fn start_looking(&mut self, listed: &[Sought]) -> Vec<Sought> {
+        let listed: BTreeSet<&Sought> = listed.iter().collect();
+        self.work.retain(|sought, _| listed.contains(sought));
+        let new = listed.into_iter().filter(|s| !self.work.contains_key(s) && self.looking.insert((*s).clone()));
+        new.cloned().collect()
+    }
+
+    pub(crate) fn looked_up(&mut self, answers: BTreeMap<Sought, Answer>) {
+        self.looking.retain(|sought| !answers.contains_key(sought));
+        self.work.extend(answers);
+    }
+
+    /// Takes the store's word. Whether something waits for it: the record of a run, many pods that may go in mid-run, or
+    /// steps that take over work.
     pub(crate) fn acked(&mut self, ack: &Ack) -> bool {
         let lists = [Some(&mut self.recorded), ack.last.then_some(&mut self.stored)];
         for list in lists.into_iter().flatten() {
@@ -185,7 +207,7 @@ impl Owner {
                 list.pop_first();
             }
         }
-        ack.last || self.pods.values().filter(|p| !p.fact.gone).count() > MANY_PODS
+        ack.last || !self.work.is_empty() || self.pods.values().filter(|p| !p.fact.gone).count() > MANY_PODS
     }
 
     /// Forgets what the accepted status needs no more: children of runs that are over and stored, or were left behind.
@@ -198,6 +220,7 @@ impl Owner {
         self.pods.retain(|_, p| !(p.fact.gone && over(p.fact.labels.get(label::RUN).map(String::as_str))));
         let pods = &self.pods;
         self.logs.retain(|name, _| pods.contains_key(name));
+        self.work.retain(|sought, _| !over(Some(&sought.run_id)));
     }
 
     /// Whether there is nothing left but memory of what was.
@@ -213,6 +236,7 @@ impl Owner {
             stored: self.stored.clone(),
             recorded: self.recorded.clone(),
             logs: self.logs.clone(),
+            work: self.work.clone(),
             ..Facts::default()
         }
     }

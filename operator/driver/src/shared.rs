@@ -2,7 +2,7 @@
 
 use crate::{
     calls::Calls, error::Error, lease::Leadership, metrics::DriverMetrics, scope::Scope, trust::Trust, watch,
-    world::World,
+    work::Question, world::World,
 };
 use hearth_plan::{
     kind::{Env, OnDelete},
@@ -37,14 +37,23 @@ pub struct Settings {
     pub scope: Scope,
 }
 
+/// The ways to the store, and whether it is there.
+pub struct ToStore {
+    /// Takes rows.
+    pub records: mpsc::Sender<RecordBatch>,
+    /// Whether it took the last ones.
+    pub up: tokio_watch::Receiver<bool>,
+    /// Takes questions about work that may have been done before.
+    pub work: mpsc::Sender<Question>,
+}
+
 /// The caches, the way to the API server, and the way to the store.
 pub struct Shared {
     pub(crate) calls: Calls,
     pub(crate) world: World,
     pub(crate) settings: Settings,
     pub(crate) leadership: Arc<Leadership>,
-    pub(crate) records: mpsc::Sender<RecordBatch>,
-    pub(crate) store_up: tokio_watch::Receiver<bool>,
+    pub(crate) to_store: ToStore,
     pub(crate) metrics: DriverMetrics,
     pub(crate) trust: Trust,
 }
@@ -59,8 +68,7 @@ impl Shared {
         client: Client,
         settings: Settings,
         leadership: Arc<Leadership>,
-        records: mpsc::Sender<RecordBatch>,
-        store_up: tokio_watch::Receiver<bool>,
+        to_store: ToStore,
         metrics: DriverMetrics,
         ca: tokio_watch::Receiver<Option<String>>,
     ) -> Result<Arc<Self>, Error> {
@@ -77,7 +85,7 @@ impl Shared {
             offer: Arc::clone(&settings.offer),
         };
         let (world, trust) = (World::new(env), Trust::new(ca));
-        Ok(Arc::new(Self { calls, world, settings, leadership, records, store_up, metrics, trust }))
+        Ok(Arc::new(Self { calls, world, settings, leadership, to_store, metrics, trust }))
     }
 
     /// The cluster's id: the UID of the namespace kube-system.
@@ -118,7 +126,7 @@ impl Shared {
 
     /// An object whose record waits says so when the store goes, and takes it back when it comes.
     async fn follow_store(&self) {
-        let mut up = self.store_up.clone();
+        let mut up = self.to_store.up.clone();
         while up.changed().await.is_ok() {
             self.world.wake_all();
         }

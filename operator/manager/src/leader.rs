@@ -4,14 +4,14 @@ use crate::{
     args::{OnDeletePolicy, RunArgs},
     artifacts,
     metrics::Metrics,
-    stopped, sweep,
+    stopped, sweep, work,
 };
 use anyhow::Result;
 use futures::{FutureExt, future::BoxFuture};
 use hearth_api::{Health, PartState};
 use hearth_artifacts::Artifacts;
 use hearth_driver::{
-    Settings, Shared,
+    Settings, Shared, ToStore,
     lease::{Elector, Ended, LeaseSettings},
     scope::Scope,
 };
@@ -79,15 +79,18 @@ pub async fn lead(
     let (records, batches) = mpsc::channel(hearth_history::QUEUE);
     let (ack_sender, acks) = mpsc::channel(hearth_history::QUEUE);
     let (up_sender, up) = watch::channel(true);
+    let (work_sender, questions) = mpsc::channel(work::QUEUE);
     let _following = health.follow("history", up.clone());
     let settings = settings(args, &store, what.offer);
     let retention = Retention(args.history_retention);
     let mut writer = store.spawn_writer(batches, ack_sender, up_sender, what.metrics.history, retention);
     let upkeep = store.spawn_upkeep(retention);
+    let answers = tokio::spawn(work::answer(questions, store.clone(), what.artifacts.clone()));
     let collect = tokio::spawn(artifacts::collect(what.artifacts, store.clone()));
     let work = async {
+        let to_store = ToStore { records, up, work: work_sender };
         let shared =
-            Shared::connect(client, settings, leadership, records, up, what.metrics.driver, what.authority).await?;
+            Shared::connect(client, settings, leadership, to_store, what.metrics.driver, what.authority).await?;
         let follow = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move { shared.follow(acks).await }
@@ -109,6 +112,7 @@ pub async fn lead(
     }
     upkeep.abort();
     collect.abort();
+    answers.abort();
     // All senders are gone: the writer stores what it has, and ends.
     if tokio::time::timeout(ROWS_END, &mut writer).await.is_err() {
         tracing::warn!("the last rows were not stored in time; they are derived again from the objects");

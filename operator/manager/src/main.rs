@@ -8,6 +8,7 @@ mod leader;
 mod metrics;
 mod sweep;
 mod uninstall;
+mod work;
 
 use anyhow::{Context, Result, ensure};
 use args::{Cli, LogFormat, RunArgs, Task};

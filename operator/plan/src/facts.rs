@@ -1,5 +1,6 @@
 //! What the driver has seen of the world, as data. Absence is data too.
 
+use crate::work::{Answer, Sought};
 use hearth_crds::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,6 +27,8 @@ pub struct Facts {
     pub namespace_terminating: bool,
     /// Log tails read for ended attempts, by pod name; an `Err` says why there is none.
     pub logs: BTreeMap<String, Result<String, String>>,
+    /// What the store said of work that may have been done before.
+    pub work: BTreeMap<Sought, Answer>,
 }
 
 impl Facts {

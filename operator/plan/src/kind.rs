@@ -1,6 +1,6 @@
 //! The one abstraction: what a kind must be able to say, all of it pure.
 
-use crate::{facts::Facts, offer::Offer, record::Record};
+use crate::{facts::Facts, offer::Offer, record::Record, work::Sought};
 use hearth_crds::{condition::Reason, time::Time};
 use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Pod};
 use kube::core::NamespaceResourceScope;
@@ -280,6 +280,12 @@ pub enum Action {
         /// Name of the pod.
         name: String,
     },
+    /// Asks the history store for work that may have been done before; the answers are facts of the next passes. All that
+    /// the pass wants to know is listed, also what is known already: the rest is forgotten.
+    LookUp {
+        /// What is looked for.
+        sought: Vec<Sought>,
+    },
     /// Posts one Event on the object. Comes after the patch.
     PublishEvent {
         /// Whether it is a Warning.
@@ -304,6 +310,7 @@ impl Action {
             | Self::PostObject { .. }
             | Self::DeleteObject { .. }
             | Self::ReadLog { .. }
+            | Self::LookUp { .. }
             | Self::PublishEvent { .. } => false,
         }
     }

@@ -31,6 +31,8 @@ pub enum Act {
     StoreDown,
     /// The store is back.
     StoreUp,
+    /// The blobs of all artifacts are lost.
+    LoseBlobs,
     /// The process is killed and another starts.
     Restart,
     /// Another process becomes leader; the old one does not know yet.

@@ -44,6 +44,7 @@ impl<K: Kind> World<K> {
             Act::DeleteNamespace(ns) => self.server.delete_namespace(now, &ns),
             Act::StoreDown => self.store.up = false,
             Act::StoreUp => self.store.up = true,
+            Act::LoseBlobs => self.store.lost_blobs = true,
             Act::Restart => self.restart(),
             Act::Depose => self.depose(),
             Act::Relist => {

@@ -9,6 +9,7 @@ use hearth_plan::{
     Env, Facts, Kind,
     facts::{Peer, PodFact, Post},
     record::{Ack, RecordBatch},
+    work::{Answer, Sought},
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -36,6 +37,8 @@ pub struct Own<K: Kind> {
     pub recorded: BTreeMap<String, i64>,
     /// Log tails.
     pub logs: BTreeMap<String, Result<String, String>>,
+    /// What the store said of earlier work.
+    pub work: BTreeMap<Sought, Answer>,
     /// Run and seq of the status whose rows this process offered last.
     pub offered: Option<(String, i64)>,
     /// Spool revisions that were offered.
@@ -56,6 +59,7 @@ impl<K: Kind> Default for Own<K> {
             acks: BTreeMap::new(),
             recorded: BTreeMap::new(),
             logs: BTreeMap::new(),
+            work: BTreeMap::new(),
             offered: None,
             spooled: BTreeSet::new(),
             specs: None,
@@ -132,6 +136,7 @@ impl<K: Kind> Memory<K> {
             store_up: self.store_up,
             namespace_terminating: cache.terminating.contains(&key.0),
             logs: own.logs.clone(),
+            work: own.work.clone(),
         }
     }
 

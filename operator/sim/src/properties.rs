@@ -306,6 +306,8 @@ fn shuffle(facts: &Facts, dice: &mut Dice) -> Facts {
         store_up: facts.store_up,
         namespace_terminating: facts.namespace_terminating,
         logs: mix(&facts.logs, dice),
+        // Its keys are no names, and a map of them is as sorted as one of those.
+        work: facts.work.clone(),
     }
 }
 

@@ -196,6 +196,7 @@ fn deed(words: &[&str]) -> Result<Act, String> {
         ["unmanage", "pod", step] => Act::Unmanage((*step).to_owned()),
         ["store", "down"] => Act::StoreDown,
         ["store", "up"] => Act::StoreUp,
+        ["lose", "blobs"] => Act::LoseBlobs,
         ["crash"] => Act::Restart,
         ["depose"] => Act::Depose,
         ["relist"] => Act::Relist,

@@ -4,9 +4,13 @@ use crate::{
     fault::{Faults, IN_FLIGHT, Mode},
     judge::Posted,
     server::{Actor, ApiError, Key, Reply, Server, Write},
+    store::Store,
 };
 use hearth_crds::time::Time;
-use hearth_plan::record::RecordBatch;
+use hearth_plan::{
+    record::RecordBatch,
+    work::{Answer, Sought},
+};
 use k8s_openapi::api::core::v1::Pod;
 use std::sync::Arc;
 
@@ -39,6 +43,8 @@ pub struct Reads {
     pub gets: usize,
     /// Log tails.
     pub logs: usize,
+    /// Questions to the store about earlier work.
+    pub lookups: usize,
 }
 
 /// What a pass may use of the world.
@@ -61,6 +67,8 @@ pub struct Wire<'a> {
     pub reads: &'a mut Reads,
     /// Log tails by pod UID.
     pub log_of: &'a dyn Fn(&str) -> Option<String>,
+    /// The history store.
+    pub store: &'a Store,
     /// Whether the sender's lease is fresh enough to create anything.
     pub lease: bool,
 }
@@ -119,6 +127,12 @@ impl Wire<'_> {
     pub fn get_pod(&mut self, key: &Key) -> Option<Arc<Pod>> {
         self.reads.gets += 1;
         self.server.get_pod(key)
+    }
+
+    /// Whether work was done before.
+    pub fn look_up(&mut self, sought: &Sought) -> Answer {
+        self.reads.lookups += 1;
+        self.store.look_up(sought, self.now)
     }
 
     /// The end of a pod's log.

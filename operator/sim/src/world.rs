@@ -344,6 +344,7 @@ impl<K: Kind> World<K> {
             reads: &mut self.reads,
             lost_records: &mut self.lost_records,
             log_of: &log_of,
+            store: &self.store,
             lease,
         };
         let went = if begin { driver.begin(key, &self.env, &mut wire) } else { driver.step(key, &mut wire) };
@@ -490,7 +491,7 @@ fn env() -> Env {
 /// A catalog of one runtime, and an artifact store.
 fn offer() -> Offer {
     let shape = Runtime {
-        image: "hearth.dev/shape@sha256:0".to_owned(),
+        image: format!("hearth.dev/shape@sha256:{}", "0".repeat(64)),
         command: vec!["/shape".to_owned()],
         schema: Some(json!({
             "type": "object",

@@ -6,9 +6,10 @@ mod passes;
 mod posting;
 mod reading;
 mod trust;
+mod working;
 
 use crate::{
-    DriverMetrics, Settings, Shared,
+    DriverMetrics, Question, Settings, Shared, ToStore,
     calls::Calls,
     controller::Controller,
     lease::{Leadership, LeaseSettings},
@@ -36,6 +37,8 @@ struct Bench {
     controller: Arc<Controller<Fake>>,
     shared: Arc<Shared>,
     rows: mpsc::Receiver<RecordBatch>,
+    questions: mpsc::Receiver<Question>,
+    store_up: watch::Sender<bool>,
     server: Api,
 }
 
@@ -118,17 +121,25 @@ fn bench_with(channel: usize, fresh: bool) -> Bench {
         leadership.renewed(crate::clock::since_boot());
     }
     let (records, rows) = mpsc::channel(channel);
+    let (work, questions) = mpsc::channel(channel);
+    let (store_up, up) = watch::channel(true);
     let shared = Arc::new(Shared {
         calls: Calls::new(Client::new(service, "default"), settings.request_timeout),
         world: World::new(env()),
         settings,
         leadership: Arc::new(leadership),
-        records,
-        store_up: watch::channel(true).1,
+        to_store: ToStore { records, up, work },
         metrics: DriverMetrics::default(),
         trust: Trust::new(watch::channel(Some("a certificate".to_owned())).1),
     });
-    Bench { controller: Arc::new(Controller::new(Arc::clone(&shared))), shared, rows, server: Api(handle) }
+    Bench {
+        controller: Arc::new(Controller::new(Arc::clone(&shared))),
+        shared,
+        rows,
+        questions,
+        store_up,
+        server: Api(handle),
+    }
 }
 
 fn env() -> Env {

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "artifacts", include_str!("../../migrations/postgres/0004_artifacts.sql")),
     (5, "lineage", include_str!("../../migrations/postgres/0005_lineage.sql")),
     (6, "reported", include_str!("../../migrations/postgres/0006_reported.sql")),
+    (7, "work", include_str!("../../migrations/postgres/0007_work.sql")),
 ];
 pub(super) const ADMIT: &str = include_str!("sql/admit.sql");
 const PUBLIC_VIEW: &str = include_str!("sql/public_view.sql");

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "artifacts", include_str!("../../migrations/sqlite/0003_artifacts.sql")),
     (4, "lineage", include_str!("../../migrations/sqlite/0004_lineage.sql")),
     (5, "reported", include_str!("../../migrations/sqlite/0005_reported.sql")),
+    (6, "work", include_str!("../../migrations/sqlite/0006_work.sql")),
 ];
 
 fn migrator() -> Migrator {

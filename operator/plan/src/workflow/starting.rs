@@ -2,10 +2,12 @@
 
 use super::{
     build::Unready,
+    cache::Recalled,
     fan_out::open_attempts,
     machine::{Pass, explain, finish, never_started, values, values_for},
     valid::ValidStep,
 };
+use crate::kind::Action;
 use hearth_crds::{
     condition::Reason,
     time::Time,
@@ -18,10 +20,11 @@ impl Pass<'_> {
         if run.stop.is_some() || self.no_create {
             return;
         }
-        self.settle(run);
         let spec = self.spec;
         let mut active: usize = run.steps.iter().map(working).sum();
+        // Each comes after those that it needs, which may have ended in this very pass.
         for step in &spec.steps {
+            self.settle(run, step);
             if run.steps.iter().any(|s| s.name == step.name && s.fan_out.is_some()) {
                 active += self.go_on_with_items(run, step, active);
                 continue;
@@ -49,17 +52,26 @@ impl Pass<'_> {
                 }
                 continue;
             }
+            let found = match listed.map_or_else(|| self.recall(run, step), |_| Recalled::Undone(None)) {
+                Recalled::Undone(found) => found,
+                Recalled::Open | Recalled::Done(_) => continue,
+            };
             if active >= self.spec.parallelism {
                 self.note(&step.name, Reason::Running, "waiting for room within parallelism");
                 continue;
             }
             if self.begin(run, listed, step) {
                 active += 1;
+                if let (Some(found), Some(status)) = (found, run.steps.last_mut()) {
+                    status.cache = Some(found.into());
+                }
             }
         }
-        // A step that failed to begin settles those after it.
-        self.settle(run);
         self.sort(run);
+        if !self.sought.is_empty() {
+            let sought = std::mem::take(&mut self.sought);
+            self.actions.push((Action::LookUp { sought }, Reason::Accepted));
+        }
     }
 
     /// Starts items of a fan-out that is under way. How many.
@@ -112,34 +124,25 @@ impl Pass<'_> {
         true
     }
 
-    /// Skips steps whose needs failed or whose `when` is false, until nothing changes.
-    fn settle(&mut self, run: &mut Run) {
-        let spec = self.spec;
-        for step in &spec.steps {
-            if run.steps.iter().any(|s| s.name == step.name) {
-                continue;
-            }
-            match needs(run, step) {
-                Needs::Open => {}
-                Needs::Unmet(reason) => run.steps.push(never_started(&step.name, StepPhase::Skipped, reason, self.now)),
-                Needs::Met => match step.when.as_ref().map(|w| w.render_condition(&values(run))) {
-                    None | Some(Ok(true)) => {}
-                    Some(Ok(false)) => {
-                        run.steps.push(never_started(&step.name, StepPhase::Skipped, Reason::WhenFalse, self.now))
-                    }
-                    Some(Err(e)) => {
-                        run.steps.push(never_started(
-                            &step.name,
-                            StepPhase::Failed,
-                            Reason::ExpressionFailed,
-                            self.now,
-                        ));
-                        explain(run, &step.name, Reason::ExpressionFailed, None, &e.to_string());
-                    }
-                },
-            }
+    /// Skips a step whose needs failed or whose `when` is false.
+    fn settle(&mut self, run: &mut Run, step: &ValidStep) {
+        if run.steps.iter().any(|s| s.name == step.name) {
+            return;
         }
-        self.sort(run);
+        match needs(run, step) {
+            Needs::Open => {}
+            Needs::Unmet(reason) => run.steps.push(never_started(&step.name, StepPhase::Skipped, reason, self.now)),
+            Needs::Met => match step.when.as_ref().map(|w| w.render_condition(&values(run))) {
+                None | Some(Ok(true)) => {}
+                Some(Ok(false)) => {
+                    run.steps.push(never_started(&step.name, StepPhase::Skipped, Reason::WhenFalse, self.now))
+                }
+                Some(Err(e)) => {
+                    run.steps.push(never_started(&step.name, StepPhase::Failed, Reason::ExpressionFailed, self.now));
+                    explain(run, &step.name, Reason::ExpressionFailed, None, &e.to_string());
+                }
+            },
+        }
     }
 
     /// Steps are listed in the order of the spec, whatever order they started in.

@@ -1,7 +1,7 @@
 //! From a spec as written to a spec that can run: every name, type, duration and expression is checked once, here.
 
 use super::{
-    artifacts, fan_out,
+    artifacts, cache, fan_out,
     graph::{Before, before, names, needs, topological},
     nested::Sub,
     params::params,
@@ -149,8 +149,12 @@ fn valid_step(given: Given<'_>, step: &Step, at: &str, before: Option<&Before<'_
 
 /// The step on exit: all others have ended somehow, and `run.phase` is known.
 fn valid_exit(given: Given<'_>, exit: &Step) -> Result<ValidStep, Invalid> {
-    let no_meaning =
-        [("needs", !exit.needs.is_empty()), ("after", !exit.after.is_empty()), ("approval", exit.approval.is_some())];
+    let no_meaning = [
+        ("needs", !exit.needs.is_empty()),
+        ("after", !exit.after.is_empty()),
+        ("approval", exit.approval.is_some()),
+        ("cache", exit.cache.is_some()),
+    ];
     if let Some((field, _)) = no_meaning.into_iter().find(|(_, set)| *set) {
         return invalid(
             format!("spec.onExit.{field}"),
@@ -231,7 +235,7 @@ fn checked_step(
     if let Some((name, runtime)) = step.runtime.as_ref().zip(program.runtime) {
         can_write(name, runtime, &outputs, &artifacts, path)?;
     }
-    Ok(ValidStep {
+    let valid = ValidStep {
         name: step.name.clone(),
         needs: needs(step).map(str::to_owned).collect(),
         after,
@@ -252,7 +256,9 @@ fn checked_step(
         artifacts,
         kept: BTreeSet::new(),
         keep_log: matches!(step.logs, Some(Logs::Keep)),
-    })
+        cache: None,
+    };
+    Ok(ValidStep { cache: cache::check(step, &valid, path)?, ..valid })
 }
 
 /// What a step runs.
@@ -449,7 +455,7 @@ fn sub_workflow(given: Given<'_>, step: &Step, sub: &SubWorkflow, path: &str, en
 }
 
 /// The fields of the step that only a pod can have, and whether they are set.
-fn fields_of_a_pod(step: &Step) -> [(&'static str, bool); 9] {
+fn fields_of_a_pod(step: &Step) -> [(&'static str, bool); 10] {
     [
         ("runtime", step.runtime.is_some()),
         ("with", !step.with.is_empty()),
@@ -460,6 +466,7 @@ fn fields_of_a_pod(step: &Step) -> [(&'static str, bool); 9] {
         ("env", !step.env.is_empty()),
         ("pod", step.pod.is_some()),
         ("logs", step.logs.is_some()),
+        ("cache", step.cache.is_some()),
     ]
 }
 
