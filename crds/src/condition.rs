@@ -138,6 +138,10 @@ pub enum Reason {
     OutcomeUnmet,
     /// It succeeded in an earlier run, whose outputs are taken over.
     Reused,
+    /// The same work was done before, and what came of it is taken over.
+    Cached,
+    /// Whether the same work was done before is not known, so it is done.
+    CacheUnknown,
     /// A step waits until somebody approves it.
     WaitingForApproval,
     /// Somebody approved it.
@@ -215,6 +219,8 @@ impl Reason {
             Self::WhenFalse => "WhenFalse",
             Self::OutcomeUnmet => "OutcomeUnmet",
             Self::Reused => "Reused",
+            Self::Cached => "Cached",
+            Self::CacheUnknown => "CacheUnknown",
             Self::WaitingForApproval => "WaitingForApproval",
             Self::Approved => "Approved",
             Self::Template => "Template",

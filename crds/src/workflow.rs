@@ -1,8 +1,10 @@
 //! Workflow: a DAG of steps, each a pod. This is what people write; its status is what the operator answers.
 
+mod cache;
 mod status;
 mod steps;
 
+pub use cache::*;
 pub use status::*;
 pub use steps::{EndedSteps, Steps};
 
@@ -259,6 +261,9 @@ pub struct Step {
     /// timeout of one attempt, from the pod's start, for example 20m; the attempt then fails (TimedOut). Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<DurationText>,
+    /// cache: takes over outputs and artifacts of the same work that was done before in the namespace, whichever Workflow did it; the image must be named by its digest. Default: none, the work is always done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
     /// outputs that the step writes as one JSON object to /dev/termination-log, 3 KiB in all. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]

@@ -1,6 +1,9 @@
 //! What the operator says of a Workflow: its run, its steps, and their items.
 
-use super::steps::{EndedSteps, Steps};
+use super::{
+    CacheUse,
+    steps::{EndedSteps, Steps},
+};
 use crate::{
     artifacts::StoredArtifact,
     condition::{Condition, Reason},
@@ -303,6 +306,9 @@ pub struct StepStatus {
     /// workflow that the step runs, when it runs one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow: Option<String>,
+    /// cache: what was found of earlier work, when the step looked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheUse>,
     /// fanOut: how far the items of forEach have come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fan_out: Option<Box<FanOut>>,
@@ -380,6 +386,9 @@ pub struct ItemStatus {
     /// finishedAt: when it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
+    /// cache: the earlier work that was taken over; listed until that is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheUse>,
 }
 
 fn is_zero(n: &u32) -> bool {

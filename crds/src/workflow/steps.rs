@@ -207,6 +207,7 @@ impl EndedSteps {
             outputs: self.outputs.get(&key).cloned().unwrap_or_default(),
             artifacts: self.artifacts.get(&key).cloned().unwrap_or_default(),
             workflow: None,
+            cache: None,
             fan_out: None,
         }
     }

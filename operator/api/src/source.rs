@@ -276,6 +276,7 @@ pub fn step(row: Step) -> wire::Step {
         started_at: row.started_at,
         finished_at: row.finished_at,
         duration_ms: row.duration_ms,
+        cached_from: row.cached_from,
     }
 }
 

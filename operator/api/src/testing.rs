@@ -539,6 +539,7 @@ fn step() -> Step {
         started_at: None,
         finished_at: None,
         duration_ms: None,
+        cached_from: None,
     }
 }
 

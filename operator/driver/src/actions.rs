@@ -7,7 +7,7 @@ use crate::{
     post::Parent,
     revisions::RevisionView,
     shared::Shared,
-    whole_logs,
+    whole_logs, work,
 };
 use futures::{TryStreamExt, stream};
 use hearth_crds::{FINALIZER, condition::Reason, label};
@@ -59,6 +59,7 @@ impl Shared {
                 | Action::DeleteObject { .. }
                 | Action::ReadLog { .. }
                 | Action::KeepLog { .. }
+                | Action::LookUp { .. }
                 | Action::PublishEvent { .. } => {}
             }
         }
@@ -135,6 +136,10 @@ impl Shared {
             }
             Action::KeepLog { name, attempt } => {
                 whole_logs::keep(self, uid, namespace, name, attempt);
+                Ok(())
+            }
+            Action::LookUp { sought } => {
+                work::look_up(self, uid, sought);
                 Ok(())
             }
             Action::PublishEvent { warning, message } => {

@@ -30,6 +30,7 @@ mod shared;
 mod trust;
 mod watch;
 mod whole_logs;
+mod work;
 mod world;
 
 #[cfg(test)]
@@ -38,8 +39,9 @@ mod tests;
 pub use controller::run;
 pub use error::{Class, Error};
 pub use metrics::DriverMetrics;
-pub use shared::{Settings, Shared};
+pub use shared::{Settings, Shared, ToStore};
 pub use whole_logs::WholeLog;
+pub use work::Question;
 
 /// Marks a place where a test build may stop the process. Nothing at all in a build without the feature.
 macro_rules! stop_here {

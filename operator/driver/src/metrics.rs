@@ -3,6 +3,7 @@
 
 use crate::error::Class;
 use hearth_crds::registry::KINDS;
+use hearth_plan::work::Answer;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -59,6 +60,8 @@ const POSTED: [&str; 5] = ["created", "exists", "terminating", "refused", "uncer
 const FENCED: [&str; 4] = ["void", "exists", "terminating", "unknown"];
 /// What comes of storing a whole log.
 const KEPT: [&str; 3] = ["stored", "unavailable", "again"];
+/// What comes of looking for work that was done before.
+const LOOKED_UP: [&str; 3] = ["hit", "miss", "unknown"];
 /// What is watched beside the kinds.
 const WATCHED: [&str; 3] = ["pods", "controllerrevisions", "namespaces"];
 
@@ -69,6 +72,7 @@ pub struct DriverMetrics {
     pub(crate) errors: Family<ErrorLabels, Counter>,
     pub(crate) posts: Family<OutcomeLabels, Counter>,
     pub(crate) fences: Family<OutcomeLabels, Counter>,
+    pub(crate) lookups: Family<OutcomeLabels, Counter>,
     pub(crate) status_patches: Counter,
     pub(crate) strays: Counter,
     pub(crate) panics: Counter,
@@ -88,6 +92,7 @@ impl Default for DriverMetrics {
             errors: Family::default(),
             posts: Family::default(),
             fences: Family::default(),
+            lookups: Family::default(),
             status_patches: Counter::default(),
             strays: Counter::default(),
             panics: Counter::default(),
@@ -110,6 +115,11 @@ impl DriverMetrics {
         r.register("reconcile_errors", "Errors of passes by kind and class", self.errors.clone());
         r.register("child_posts", "POSTs of children by outcome", self.posts.clone());
         r.register("fences", "POSTs of placeholders by outcome", self.fences.clone());
+        r.register(
+            "cache_lookups",
+            "Steps and items with cache that were looked up, by what was found of earlier work",
+            self.lookups.clone(),
+        );
         r.register("status_patches", "Accepted status patches", self.status_patches.clone());
         r.register(
             "children_deleted",
@@ -164,6 +174,9 @@ impl DriverMetrics {
         for outcome in KEPT {
             self.logs.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
         }
+        for outcome in LOOKED_UP {
+            self.lookups.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
+        }
         for resource in WATCHED {
             self.watch_errors.get_or_create(&WatchLabels { resource }).inc_by(0);
         }
@@ -191,6 +204,15 @@ impl DriverMetrics {
 
     pub(crate) fn log(&self, outcome: &'static str) {
         self.logs.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    pub(crate) fn looked_up(&self, answer: &Answer) {
+        let outcome = match answer {
+            Answer::Done(_) => "hit",
+            Answer::Nothing => "miss",
+            Answer::Unknown(_) => "unknown",
+        };
+        self.lookups.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     pub(crate) fn watch_error(&self, resource: &'static str) {

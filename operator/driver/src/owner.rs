@@ -2,7 +2,13 @@
 
 use crate::pods::PodView;
 use hearth_crds::label;
-use hearth_plan::{PodFact, Post, RevisionFact, facts::Facts, kind::RunMark, record::Ack};
+use hearth_plan::{
+    PodFact, Post, RevisionFact,
+    facts::Facts,
+    kind::RunMark,
+    record::Ack,
+    work::{Answer, Sought},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -66,6 +72,8 @@ pub(crate) struct Owner {
     reading: BTreeSet<String>,
     kept_logs: BTreeSet<String>,
     keeping: BTreeSet<String>,
+    work: BTreeMap<Sought, Answer>,
+    looking: BTreeSet<Sought>,
     stored: BTreeMap<String, i64>,
     recorded: BTreeMap<String, i64>,
 }
@@ -187,7 +195,21 @@ impl Owner {
         self.kept_logs.insert(pod.to_owned());
     }
 
-    /// Takes the store's word. Whether something waits for it: the record of a run, or many pods that may go in mid-run.
+    /// Forgets what is listed no more. Answers what of the rest nobody looks for yet; from now on somebody does.
+    pub(crate) fn start_looking(&mut self, listed: &[Sought]) -> Vec<Sought> {
+        let listed: BTreeSet<&Sought> = listed.iter().collect();
+        self.work.retain(|sought, _| listed.contains(sought));
+        let new = listed.into_iter().filter(|s| !self.work.contains_key(s) && self.looking.insert((*s).clone()));
+        new.cloned().collect()
+    }
+
+    pub(crate) fn looked_up(&mut self, answers: BTreeMap<Sought, Answer>) {
+        self.looking.retain(|sought| !answers.contains_key(sought));
+        self.work.extend(answers);
+    }
+
+    /// Takes the store's word. Whether something waits for it: the record of a run, many pods that may go in mid-run, or
+    /// steps that take over work.
     pub(crate) fn acked(&mut self, ack: &Ack) -> bool {
         let lists = [Some(&mut self.recorded), ack.last.then_some(&mut self.stored)];
         for list in lists.into_iter().flatten() {
@@ -197,7 +219,7 @@ impl Owner {
                 list.pop_first();
             }
         }
-        ack.last || self.pods.values().filter(|p| !p.fact.gone).count() > MANY_PODS
+        ack.last || !self.work.is_empty() || self.pods.values().filter(|p| !p.fact.gone).count() > MANY_PODS
     }
 
     /// Forgets what the accepted status needs no more: children of runs that are over and stored, or were left behind.
@@ -211,6 +233,7 @@ impl Owner {
         let pods = &self.pods;
         self.logs.retain(|name, _| pods.contains_key(name));
         self.kept_logs.retain(|name| pods.contains_key(name));
+        self.work.retain(|sought, _| !over(Some(&sought.run_id)));
     }
 
     /// Whether there is nothing left but memory of what was.
@@ -227,6 +250,7 @@ impl Owner {
             recorded: self.recorded.clone(),
             logs: self.logs.clone(),
             kept_logs: self.kept_logs.clone(),
+            work: self.work.clone(),
             ..Facts::default()
         }
     }

@@ -73,7 +73,7 @@ impl<'a, K: Kind> Pass<'a, K> {
             Parent { uid: meta.uid.clone().unwrap_or_default(), namespace: meta.namespace.clone().unwrap_or_default() };
         let mark = K::status(cr).map(K::mark).unwrap_or_default();
         let unwatched = shared.clear_up(&parent).await?;
-        let store_up = *shared.store_up.borrow();
+        let store_up = *shared.to_store.up.borrow();
         let mut facts = shared.world.facts(&parent.uid, &parent.namespace, &mark, store_up);
         facts.peers = controller.peers(cr);
         controller.note_mark(&parent.uid, &mark);

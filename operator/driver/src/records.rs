@@ -11,7 +11,7 @@ pub(crate) const AGAIN: Duration = Duration::from_secs(5);
 impl Shared {
     /// Hands a batch to the writer. False: it was not taken and must be derived again.
     pub(crate) fn offer(&self, batch: RecordBatch) -> bool {
-        match self.records.try_send(batch) {
+        match self.to_store.records.try_send(batch) {
             Ok(()) => true,
             Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
                 self.metrics.full.inc();

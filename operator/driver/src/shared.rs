@@ -9,6 +9,7 @@ use crate::{
     trust::Trust,
     watch,
     whole_logs::{AT_ONCE, WholeLog},
+    work::Question,
     world::World,
 };
 use hearth_plan::{
@@ -46,14 +47,23 @@ pub struct Settings {
     pub whole_logs: mpsc::Sender<WholeLog>,
 }
 
+/// The ways to the store, and whether it is there.
+pub struct ToStore {
+    /// Takes rows.
+    pub records: mpsc::Sender<RecordBatch>,
+    /// Whether it took the last ones.
+    pub up: tokio_watch::Receiver<bool>,
+    /// Takes questions about work that may have been done before.
+    pub work: mpsc::Sender<Question>,
+}
+
 /// The caches, the way to the API server, and the way to the store.
 pub struct Shared {
     pub(crate) calls: Calls,
     pub(crate) world: World,
     pub(crate) settings: Settings,
     pub(crate) leadership: Arc<Leadership>,
-    pub(crate) records: mpsc::Sender<RecordBatch>,
-    pub(crate) store_up: tokio_watch::Receiver<bool>,
+    pub(crate) to_store: ToStore,
     pub(crate) metrics: DriverMetrics,
     pub(crate) trust: Trust,
     pub(crate) log_slots: Semaphore,
@@ -69,8 +79,7 @@ impl Shared {
         client: Client,
         settings: Settings,
         leadership: Arc<Leadership>,
-        records: mpsc::Sender<RecordBatch>,
-        store_up: tokio_watch::Receiver<bool>,
+        to_store: ToStore,
         metrics: DriverMetrics,
         ca: tokio_watch::Receiver<Option<String>>,
     ) -> Result<Arc<Self>, Error> {
@@ -89,7 +98,7 @@ impl Shared {
         let store_ca = settings.offer.artifacts.as_ref().and_then(|a| a.store_ca.clone());
         let (world, trust) = (World::new(env), Trust::new(ca, store_ca));
         let log_slots = Semaphore::new(AT_ONCE);
-        Ok(Arc::new(Self { calls, world, settings, leadership, records, store_up, metrics, trust, log_slots }))
+        Ok(Arc::new(Self { calls, world, settings, leadership, to_store, metrics, trust, log_slots }))
     }
 
     /// The cluster's id: the UID of the namespace kube-system.
@@ -130,7 +139,7 @@ impl Shared {
 
     /// An object whose record waits says so when the store goes, and takes it back when it comes.
     async fn follow_store(&self) {
-        let mut up = self.store_up.clone();
+        let mut up = self.to_store.up.clone();
         while up.changed().await.is_ok() {
             self.world.wake_all();
         }

@@ -64,6 +64,8 @@ pub(crate) struct CleanStep {
     pub log_unavailable: Option<String>,
     pub started_at: Option<Time>,
     pub finished_at: Option<Time>,
+    pub work_key: Option<String>,
+    pub cached_from: Option<String>,
 }
 
 /// A transition, ready to be written.
@@ -195,6 +197,8 @@ fn clean_step(run_id: Uuid, s: StepRow) -> CleanStep {
         log_unavailable: s.log_unavailable.map(text),
         started_at: s.started_at,
         finished_at: s.finished_at,
+        work_key: s.work_key.map(text),
+        cached_from: s.cached_from.map(text),
     }
 }
 

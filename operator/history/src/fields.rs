@@ -4,7 +4,7 @@ use crate::lineage::Found;
 use crate::model::{Event, Log, Run, RunSummary, Step, Unfinished, WholeLog};
 use crate::report::Known;
 use hearth_crds::time::Time;
-use hearth_plan::record::ObjectKey;
+use hearth_plan::{record::ObjectKey, work::Work};
 use serde_json::Value;
 use sqlx::{Error, Row};
 use uuid::Uuid;
@@ -118,7 +118,22 @@ pub(crate) fn step(row: &impl Fields) -> Result<Step, Error> {
         started_at: row.time_opt("started_at")?,
         finished_at: row.time_opt("finished_at")?,
         duration_ms: row.long_opt("duration_ms")?,
+        cached_from: row.text_opt("cached_from")?,
     })
+}
+
+/// Work that was done, by its key.
+pub(crate) fn work(row: &impl Fields) -> Result<(String, Work), Error> {
+    let decoded = |e: serde_json::Error| Error::Decode(e.into());
+    let work = Work {
+        run_id: row.id("run_id")?.to_string(),
+        step: row.text("step")?,
+        item: u32::try_from(row.int("item")?).unwrap_or(0),
+        finished_at: row.time("finished_at")?,
+        outputs: serde_json::from_value(row.json("outputs")?).map_err(decoded)?,
+        artifacts: serde_json::from_value(row.json("artifacts")?).map_err(decoded)?,
+    };
+    Ok((row.text("work_key")?, work))
 }
 
 pub(crate) fn event(row: &impl Fields) -> Result<Event, Error> {

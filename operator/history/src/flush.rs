@@ -199,6 +199,8 @@ mod tests {
             log_unavailable: None,
             started_at: None,
             finished_at: None,
+            work_key: None,
+            cached_from: None,
         }
     }
 

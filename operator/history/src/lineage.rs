@@ -38,7 +38,7 @@ pub struct LineageQuery {
 pub struct LineageEdge {
     /// Steps from the root, from 1.
     pub depth: u32,
-    /// Read, Wrote, RanImage, RanTemplate, RerunOf or Called.
+    /// Read, Wrote, RanImage, RanTemplate, RerunOf, Called or Cached.
     pub relation: String,
     /// What was there before: the id of a run, `sha256:hex` of data or of an image, or `workflow/NAME`.
     pub from: String,
@@ -217,7 +217,7 @@ impl Walked {
     fn end_of(&self, edge: &Found) -> Option<(String, Option<Uuid>)> {
         match (self.way, edge.relation.as_str()) {
             (Way::Up, "Read") => (!edge.own).then(|| (edge.from.clone(), Some(edge.run_id))),
-            (Way::Up, "Wrote" | "RerunOf" | "Called") => Some((edge.from.clone(), None)),
+            (Way::Up, "Wrote" | "RerunOf" | "Called" | "Cached") => Some((edge.from.clone(), None)),
             // Nothing is on record before an image or a template.
             (Way::Up, _) => None,
             (Way::Down, "Wrote") => Some((edge.to.clone(), Some(edge.run_id))),

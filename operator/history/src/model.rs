@@ -176,6 +176,9 @@ pub struct Step {
     /// End minus start, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<i64>,
+    /// The run that did the work, when it was taken over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached_from: Option<String>,
 }
 
 impl Step {

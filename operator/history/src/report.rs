@@ -257,6 +257,8 @@ fn step(run_id: Uuid, seq: i64, run_started_at: Time, s: &ReportedStep) -> Clean
         log_unavailable: None,
         started_at: s.started_at,
         finished_at: s.finished_at,
+        work_key: None,
+        cached_from: None,
     }
 }
 

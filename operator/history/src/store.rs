@@ -18,8 +18,11 @@ use crate::{
     writer::{Pace, Writer},
 };
 use hearth_crds::artifacts::StoredArtifact;
-use hearth_plan::record::{Ack, RecordBatch};
-use std::{fmt, path::Path, time::Duration};
+use hearth_plan::{
+    record::{Ack, RecordBatch},
+    work::Work,
+};
+use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -326,6 +329,15 @@ impl Store {
             Self::Postgres(p) => p.blobs().await,
             Self::Sqlite(s) => s.blobs().await,
         }
+    }
+
+    /// The newest success by each of these keys in the namespace of that UID; one that was taken over is none of its own.
+    pub async fn work(&self, namespace_uid: &str, keys: &[String]) -> Result<BTreeMap<String, Work>, Error> {
+        let found = match self {
+            Self::Postgres(p) => p.work(namespace_uid, keys).await,
+            Self::Sqlite(s) => s.work(namespace_uid, keys).await,
+        }?;
+        Ok(found.into_iter().collect())
     }
 
     /// Writes a run that an outside system made, or what became of it since. It is durable when this answers.

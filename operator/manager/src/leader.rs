@@ -4,14 +4,14 @@ use crate::{
     args::{OnDeletePolicy, RunArgs},
     artifacts, logs,
     metrics::Metrics,
-    stopped, sweep,
+    stopped, sweep, work,
 };
 use anyhow::Result;
 use futures::{FutureExt, future::BoxFuture};
 use hearth_api::{Health, PartState};
 use hearth_artifacts::Artifacts;
 use hearth_driver::{
-    Settings, Shared, WholeLog,
+    Settings, Shared, ToStore, WholeLog,
     lease::{Elector, Ended, LeaseSettings},
     scope::Scope,
 };
@@ -79,6 +79,7 @@ pub async fn lead(
     let (records, batches) = mpsc::channel(hearth_history::QUEUE);
     let (ack_sender, acks) = mpsc::channel(hearth_history::QUEUE);
     let (up_sender, up) = watch::channel(true);
+    let (work_sender, questions) = mpsc::channel(work::QUEUE);
     let _following = health.follow("history", up.clone());
     let (whole_logs, logs) = mpsc::channel(1);
     let settings = settings(args, &store, what.offer, whole_logs);
@@ -86,10 +87,12 @@ pub async fn lead(
     let mut writer = store.spawn_writer(batches, ack_sender, up_sender, what.metrics.history, retention);
     let upkeep = store.spawn_upkeep(retention);
     let keep_logs = tokio::spawn(logs::keep(logs, what.artifacts.clone(), store.clone()));
+    let answers = tokio::spawn(work::answer(questions, store.clone(), what.artifacts.clone()));
     let collect = tokio::spawn(artifacts::collect(what.artifacts, store.clone()));
     let work = async {
+        let to_store = ToStore { records, up, work: work_sender };
         let shared =
-            Shared::connect(client, settings, leadership, records, up, what.metrics.driver, what.authority).await?;
+            Shared::connect(client, settings, leadership, to_store, what.metrics.driver, what.authority).await?;
         let follow = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move { shared.follow(acks).await }
@@ -112,6 +115,7 @@ pub async fn lead(
     upkeep.abort();
     collect.abort();
     keep_logs.abort();
+    answers.abort();
     // All senders are gone: the writer stores what it has, and ends.
     if tokio::time::timeout(ROWS_END, &mut writer).await.is_err() {
         tracing::warn!("the last rows were not stored in time; they are derived again from the objects");

@@ -9,6 +9,7 @@ mod logs;
 mod metrics;
 mod sweep;
 mod uninstall;
+mod work;
 
 use anyhow::{Context, Result, ensure};
 use args::{Cli, LogFormat, RunArgs, Task};

@@ -1,5 +1,6 @@
 //! What the driver has seen of the world, as data. Absence is data too.
 
+use crate::work::{Answer, Sought};
 use hearth_crds::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,6 +29,8 @@ pub struct Facts {
     pub logs: BTreeMap<String, Result<String, String>>,
     /// Pods whose whole log is stored, or can never be had, by name.
     pub kept_logs: BTreeSet<String>,
+    /// What the store said of work that may have been done before.
+    pub work: BTreeMap<Sought, Answer>,
 }
 
 impl Facts {

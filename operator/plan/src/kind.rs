@@ -1,6 +1,6 @@
 //! The one abstraction: what a kind must be able to say, all of it pure.
 
-use crate::{facts::Facts, offer::Offer, record::Record};
+use crate::{facts::Facts, offer::Offer, record::Record, work::Sought};
 use hearth_crds::{condition::Reason, time::Time};
 use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Pod};
 use kube::core::NamespaceResourceScope;
@@ -287,6 +287,12 @@ pub enum Action {
         /// The attempt that the log is of.
         attempt: Intent,
     },
+    /// Asks the history store for work that may have been done before; the answers are facts of the next passes. All that
+    /// the pass wants to know is listed, also what is known already: the rest is forgotten.
+    LookUp {
+        /// What is looked for.
+        sought: Vec<Sought>,
+    },
     /// Posts one Event on the object. Comes after the patch.
     PublishEvent {
         /// Whether it is a Warning.
@@ -312,6 +318,7 @@ impl Action {
             | Self::DeleteObject { .. }
             | Self::ReadLog { .. }
             | Self::KeepLog { .. }
+            | Self::LookUp { .. }
             | Self::PublishEvent { .. } => false,
         }
     }

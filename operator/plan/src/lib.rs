@@ -8,6 +8,7 @@ pub mod facts;
 pub mod kind;
 pub mod offer;
 pub mod record;
+pub mod work;
 pub mod workflow;
 
 pub use facts::{Child, Facts, PodFact, Post, RevisionFact};

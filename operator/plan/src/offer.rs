@@ -25,7 +25,8 @@ impl Offer {
     #[must_use]
     pub fn assumed(spec: &WorkflowSpec) -> Self {
         let named = spec.steps.iter().chain(spec.on_exit.as_deref()).filter_map(|s| s.runtime.clone());
-        let entry = Runtime { image: "runtime".into(), command: vec!["/runtime".into()], ..Runtime::default() };
+        let image = format!("runtime@sha256:{}", "0".repeat(64));
+        let entry = Runtime { image, command: vec!["/runtime".into()], ..Runtime::default() };
         Self {
             runtimes: named.map(|name| (name, entry.clone())).collect(),
             artifacts: Some(ArtifactService {

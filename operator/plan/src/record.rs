@@ -154,6 +154,12 @@ pub struct StepRow {
     pub started_at: Option<Time>,
     /// When it ended.
     pub finished_at: Option<Time>,
+    /// What its work was, when it succeeded and the step has `cache`: equal for equal work of one namespace.
+    #[serde(default)]
+    pub work_key: Option<String>,
+    /// The run that did the work, when it was taken over.
+    #[serde(default)]
+    pub cached_from: Option<String>,
 }
 
 /// A transition; key (run id, subject, transition), so that deriving it again changes nothing.
@@ -211,6 +217,8 @@ pub enum Relation {
     RerunOf,
     /// A step of the run `from` asked for the run `to`.
     Called,
+    /// A step of the run `to` took over work of the run `from`.
+    Cached,
 }
 
 impl Relation {
@@ -224,6 +232,7 @@ impl Relation {
             Self::RanTemplate => "RanTemplate",
             Self::RerunOf => "RerunOf",
             Self::Called => "Called",
+            Self::Cached => "Cached",
         }
     }
 }

@@ -13,3 +13,4 @@ mod examples;
 mod lineage;
 mod pods;
 mod records;
+mod work;

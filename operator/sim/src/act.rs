@@ -35,6 +35,8 @@ pub enum Act {
     ArtifactsDown,
     /// The artifact store is back.
     ArtifactsUp,
+    /// The blobs of all artifacts are lost.
+    LoseBlobs,
     /// The process is killed and another starts.
     Restart,
     /// Another process becomes leader; the old one does not know yet.

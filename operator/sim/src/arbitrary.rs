@@ -35,6 +35,7 @@ struct StepPlan {
     output: bool,
     reads: bool,
     leaves: bool,
+    cache: bool,
 }
 
 fn step_plan() -> impl Strategy<Value = StepPlan> {
@@ -50,8 +51,9 @@ fn step_plan() -> impl Strategy<Value = StepPlan> {
         any::<bool>(),
         any::<bool>(),
         prop::bool::weighted(0.3),
+        prop::bool::weighted(0.3),
     )
-        .prop_map(|(a, b, after, approval, items, when, retry, timeout, output, reads, leaves)| StepPlan {
+        .prop_map(|(a, b, after, approval, items, when, retry, timeout, output, reads, leaves, cache)| StepPlan {
             needs: a & b,
             after,
             approval,
@@ -62,6 +64,7 @@ fn step_plan() -> impl Strategy<Value = StepPlan> {
             output,
             reads,
             leaves: leaves && items.is_none() && !approval,
+            cache,
         })
 }
 
@@ -106,6 +109,10 @@ fn build(plans: &[StepPlan], parallelism: u32, fail_fast: bool) -> Value {
         }
         if let Some(limit) = plan.retry {
             set("retry", json!({"limit": limit, "backoff": {"base": "3s", "factor": 2, "max": "10s"}}));
+        }
+        if plan.cache {
+            set("image", json!(crate::samples::PINNED));
+            set("cache", json!({"maxAge": "1h"}));
         }
         if plan.timeout {
             set("timeout", json!("30s"));

@@ -53,6 +53,7 @@ impl<K: Kind> World<K> {
                     driver.wake(keys, now);
                 }
             }
+            Act::LoseBlobs => self.store.lost_blobs = true,
             Act::Restart => self.restart(),
             Act::Depose => self.depose(),
             Act::Relist => {

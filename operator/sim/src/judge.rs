@@ -226,10 +226,13 @@ impl<K: Kind> Judge<K> {
                 self.fault(now, format!("step {name} went from {phase} to {to}"));
             }
         }
-        for (name, to, _) in &new.steps {
+        for (name, to, attempt) in &new.steps {
             let known = old.steps.iter().any(|(n, _, _)| n == name);
             if !known && !self.lens.step_table.contains(&("", to.as_str())) {
                 self.fault(now, format!("step {name} appeared as {to}"));
+            }
+            if !known && to == "Succeeded" && *attempt > 0 {
+                self.fault(now, format!("step {name} succeeded in attempt {attempt}, which was never intended"));
             }
             if old.terminal && !known {
                 self.fault(now, format!("step {name} appeared after the run's end"));

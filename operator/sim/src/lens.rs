@@ -73,6 +73,8 @@ const RUN_TABLE: &[(&str, &str)] = &[
 
 const STEP_TABLE: &[(&str, &str)] = &[
     ("", "Running"),
+    // Taken over from earlier work.
+    ("", "Succeeded"),
     ("", "Waiting"),
     ("", "Skipped"),
     ("", "Failed"),

@@ -9,6 +9,7 @@ use hearth_plan::{
     Env, Facts, Kind,
     facts::{Peer, PodFact, Post},
     record::{Ack, RecordBatch},
+    work::{Answer, Sought},
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -38,6 +39,8 @@ pub struct Own<K: Kind> {
     pub logs: BTreeMap<String, Result<String, String>>,
     /// Pods whose whole log is stored, or cannot be had.
     pub kept_logs: BTreeSet<String>,
+    /// What the store said of earlier work.
+    pub work: BTreeMap<Sought, Answer>,
     /// Run and seq of the status whose rows this process offered last.
     pub offered: Option<(String, i64)>,
     /// Spool revisions that were offered.
@@ -59,6 +62,7 @@ impl<K: Kind> Default for Own<K> {
             recorded: BTreeMap::new(),
             logs: BTreeMap::new(),
             kept_logs: BTreeSet::new(),
+            work: BTreeMap::new(),
             offered: None,
             spooled: BTreeSet::new(),
             specs: None,
@@ -136,6 +140,7 @@ impl<K: Kind> Memory<K> {
             namespace_terminating: cache.terminating.contains(&key.0),
             logs: own.logs.clone(),
             kept_logs: own.kept_logs.clone(),
+            work: own.work.clone(),
         }
     }
 

@@ -92,7 +92,8 @@ fn step(step: &StepStatus) -> Value {
         step.reason.map(hearth_crds::condition::Reason::as_str),
         ended,
         step.outputs,
-        step.artifacts
+        step.artifacts,
+        step.cache.as_ref().map(|c| c.found)
     ])
 }
 
@@ -129,7 +130,9 @@ fn step_rows(rows: &[&StepRow], ordinals: &Ordinals) -> Vec<Value> {
                 r.outputs,
                 r.artifacts,
                 r.image,
-                r.finished_at.is_some()
+                r.finished_at.is_some(),
+                r.work_key,
+                r.cached_from.is_some()
             ])
         })
         .collect()

@@ -342,6 +342,18 @@ impl<K: Kind> Pass<K> {
             }
             Action::PostObject { object, .. } => Write::Object { ns, object },
             Action::DeleteObject { uid } => Write::DeleteObject { key: self.key.clone(), uid },
+            Action::LookUp { sought } => {
+                let own = memory.own(&self.uid);
+                own.work.retain(|known, _| sought.contains(known));
+                for sought in sought {
+                    if !own.work.contains_key(&sought) {
+                        let answer = wire.look_up(&sought);
+                        own.work.insert(sought, answer);
+                        self.learned = true;
+                    }
+                }
+                return None;
+            }
             Action::ReadLog { name } => {
                 let answer = wire.read_log(&(ns, name.clone()));
                 memory.own(&self.uid).logs.insert(name, answer);

@@ -307,6 +307,8 @@ fn shuffle(facts: &Facts, dice: &mut Dice) -> Facts {
         namespace_terminating: facts.namespace_terminating,
         logs: mix(&facts.logs, dice),
         kept_logs: facts.kept_logs.clone(),
+        // Its keys are no names, and a map of them is as sorted as one of those.
+        work: facts.work.clone(),
     }
 }
 

@@ -15,6 +15,9 @@ pub fn workflow(spec: &Value) -> Value {
     json!({"apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow", "spec": spec})
 }
 
+/// An image that is named by its digest.
+pub const PINNED: &str = "example.org/step@sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
 /// A step that needs others.
 #[must_use]
 pub fn step(name: &str, needs: &[&str]) -> Value {

@@ -198,6 +198,7 @@ fn deed(words: &[&str]) -> Result<Act, String> {
         ["store", "up"] => Act::StoreUp,
         ["artifacts", "down"] => Act::ArtifactsDown,
         ["artifacts", "up"] => Act::ArtifactsUp,
+        ["lose", "blobs"] => Act::LoseBlobs,
         ["crash"] => Act::Restart,
         ["depose"] => Act::Depose,
         ["relist"] => Act::Relist,

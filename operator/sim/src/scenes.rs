@@ -107,6 +107,8 @@ fn status(status: &WorkflowStatus) -> String {
             let _ = write!(out, "  step {} {}", step.name, step.phase.as_str());
             let _ = write!(out, "{}", if step.attempt > 0 { format!(" #{}", step.attempt) } else { String::new() });
             let _ = write!(out, "{}", step.reason.map_or_else(String::new, |r| format!(" {r:?}")));
+            let _ =
+                write!(out, "{}", step.cache.as_ref().map_or_else(String::new, |c| format!(" cache {:?}", c.found)));
             let _ = write!(out, "{}", step.stop.map_or_else(String::new, |r| format!(" stopping: {r:?}")));
             let _ =
                 write!(out, "{}", step.retry_at.map_or_else(String::new, |at| format!(" next {}", since_begin(at))));
@@ -298,6 +300,8 @@ fn rows<K: Kind>(world: &World<K>) -> String {
                 "{}",
                 if step.outputs.is_object() { format!(" outputs {}", step.outputs) } else { String::new() }
             );
+            let from = step.cached_from.as_ref();
+            let _ = write!(out, "{}", from.map_or_else(String::new, |run| format!(" by run {run}")));
             let left = step.artifacts.as_object().filter(|a| !a.is_empty());
             let _ = write!(out, "{}", left.map_or_else(String::new, |_| format!(" artifacts {}", step.artifacts)));
             let _ = write!(out, "{}", step.log.as_ref().map_or_else(String::new, |l| format!(" log {l:?}")));

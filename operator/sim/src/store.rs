@@ -1,8 +1,10 @@
 //! The history store: rows by key, with the rule that decides which write wins.
 
+use hearth_crds::time::Time;
 use hearth_plan::{
     Record,
     record::{EventRow, LineageRow, RecordBatch, RunRow, StepRow},
+    work::{Answer, Sought, Work},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +26,8 @@ pub struct Store {
     pub lineage: BTreeSet<LineageRow>,
     /// Batches that were taken, with their run id and seq.
     pub taken: Vec<(String, i64, bool)>,
+    /// Whether the blobs of artifacts are gone.
+    pub lost_blobs: bool,
     /// Names of objects whose run rows are refused, for the test of poison rows.
     pub refuses: Vec<String>,
 }
@@ -76,9 +80,39 @@ impl Store {
         }
     }
 
+    /// Whether work was done before: the newest success with that key, if what it left is there.
+    #[must_use]
+    pub fn look_up(&self, sought: &Sought, now: Time) -> Answer {
+        if !self.up {
+            return Answer::Unknown("the store is away".to_owned());
+        }
+        let done = |s: &&StepRow| {
+            s.work_key.as_ref() == Some(&sought.key)
+                && s.phase == "Succeeded"
+                && s.attempt > 0
+                && self.runs.get(&s.run_id).is_some_and(|r| r.namespace_uid == sought.namespace_uid)
+        };
+        let newest = self.steps.values().filter(done).max_by_key(|s| (s.finished_at, &s.run_id));
+        newest
+            .and_then(work)
+            .filter(|w| w.is_fresh(sought.max_age, now) && (w.artifacts.is_empty() || !self.lost_blobs))
+            .map_or(Answer::Nothing, |w| Answer::Done(Box::new(w)))
+    }
+
     /// Whether the run's row is there and final.
     #[must_use]
     pub fn has_end(&self, run_id: &str) -> bool {
         self.runs.get(run_id).is_some_and(|r| r.terminal)
     }
+}
+
+fn work(row: &StepRow) -> Option<Work> {
+    Some(Work {
+        run_id: row.run_id.clone(),
+        step: row.step.clone(),
+        item: u32::try_from(row.item).ok()?,
+        finished_at: row.finished_at?,
+        outputs: serde_json::from_value(row.outputs.clone()).ok()?,
+        artifacts: serde_json::from_value(row.artifacts.clone()).ok()?,
+    })
 }

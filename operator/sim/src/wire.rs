@@ -4,10 +4,15 @@ use crate::{
     fault::{Faults, IN_FLIGHT, Mode},
     judge::Posted,
     server::{Actor, ApiError, Key, Reply, Server, Write},
+    store::Store,
     whole_logs::WholeLogs,
 };
 use hearth_crds::time::Time;
-use hearth_plan::{Intent, record::RecordBatch};
+use hearth_plan::{
+    Intent,
+    record::RecordBatch,
+    work::{Answer, Sought},
+};
 use k8s_openapi::api::core::v1::Pod;
 use std::sync::Arc;
 
@@ -40,6 +45,8 @@ pub struct Reads {
     pub gets: usize,
     /// Log tails.
     pub logs: usize,
+    /// Questions to the store about earlier work.
+    pub lookups: usize,
 }
 
 /// What a pass may use of the world.
@@ -64,6 +71,8 @@ pub struct Wire<'a> {
     pub whole_logs: &'a mut WholeLogs,
     /// Logs by pod UID.
     pub log_of: &'a dyn Fn(&str) -> Option<String>,
+    /// The history store.
+    pub store: &'a Store,
     /// Whether the sender's lease is fresh enough to create anything.
     pub lease: bool,
 }
@@ -123,6 +132,12 @@ impl Wire<'_> {
     pub fn get_pod(&mut self, key: &Key) -> Option<Arc<Pod>> {
         self.reads.gets += 1;
         self.server.get_pod(key)
+    }
+
+    /// Whether work was done before.
+    pub fn look_up(&mut self, sought: &Sought) -> Answer {
+        self.reads.lookups += 1;
+        self.store.look_up(sought, self.now)
     }
 
     /// The end of a pod's log.

@@ -353,6 +353,7 @@ impl<K: Kind> World<K> {
             lost_records: &mut self.lost_records,
             whole_logs: &mut self.whole_logs,
             log_of: &log_of,
+            store: &self.store,
             lease,
         };
         let went = if begin { driver.begin(key, &self.env, &mut wire) } else { driver.step(key, &mut wire) };
@@ -499,7 +500,7 @@ fn env() -> Env {
 /// A catalog of one runtime, and an artifact store.
 fn offer() -> Offer {
     let shape = Runtime {
-        image: "hearth.dev/shape@sha256:0".to_owned(),
+        image: format!("hearth.dev/shape@sha256:{}", "0".repeat(64)),
         command: vec!["/shape".to_owned()],
         schema: Some(json!({
             "type": "object",

@@ -1,6 +1,6 @@
 //! Crash prefix, stale reads, changes of leader: the guarantees of protocol.md under every disturbance.
 
-use crate::common::{Workflows, create, factor, failing, happy_diamond, phase, rough_diamond, tale};
+use crate::common::{Workflows, check, create, factor, failing, happy_diamond, phase, rough_diamond, tale};
 use hearth_plan::record::Relation;
 use hearth_sim::{
     act::Act,
@@ -19,10 +19,6 @@ const HOUR: std::time::Duration = secs(3600);
 /// The quick suite takes every so many-th point; with HEARTH_SIM_CASES all of them.
 fn stride(quick: usize) -> usize {
     if factor() > 1 { 1 } else { quick }
-}
-
-fn check<T>(result: Result<T, String>) -> T {
-    result.unwrap_or_else(|found| panic!("{found}"))
 }
 
 /// One step runs a template that fails, twice, and one a template that does not; in the other tale their caller is stopped.

@@ -21,10 +21,11 @@ const REFUSED: [&str; 4] = [
 ];
 
 /// Leaves that are refused wherever they are: the step on exit follows all others, once.
-const NEVER: [(&str, &str); 6] = [
+const NEVER: [(&str, &str); 7] = [
     ("spec.onExit.needs[]", "{needs: [a]}"),
     ("spec.onExit.after{}[]", "{after: {a: [Failed]}}"),
     ("spec.onExit.approval.message", "{approval: {message: publish}}"),
+    ("spec.onExit.cache.maxAge", "{cache: {maxAge: 1h}}"),
     ("spec.onExit.forEach.items[]", "{forEach: {items: [1]}}"),
     ("spec.onExit.forEach.expression", "{forEach: {expression: '${[1]}'}}"),
     ("spec.onExit.forEach.maxParallel", "{forEach: {items: [1], maxParallel: 1}}"),
@@ -235,6 +236,20 @@ steps: [{name: long}]
             ..PLAIN
         },
         Story {
+            name: "cached",
+            spec: r#"
+steps:
+- name: a
+  image: example.org/a@sha256:0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a
+  command: [/a]
+  outputs: [{name: n, type: integer}]
+  cache: {maxAge: 5m}
+"#,
+            later: "{rerun: {token: again}}",
+            pods: &[("a", 1, 2, 0, r#"{"n": 1}"#)],
+            ..PLAIN
+        },
+        Story {
             name: "from",
             spec: "{from: {workflow: report, params: {window: 24}}}",
             pods: &[("inner", 1, 2, 0, r#"{"n": 3}"#)],
@@ -288,6 +303,8 @@ fn others(path: &str) -> Vec<Value> {
     let found: &[&str] = match path {
         p if p.ends_with("fieldPath") => &["metadata.namespace"],
         p if p.ends_with("volumeMounts[].name") => &["sec"],
+        // The second run begins ten minutes after the first.
+        p if p.ends_with("maxAge") => &["20m"],
         p if p.ends_with("cron") => &["0 7 * * *"],
         p if p.ends_with("timeZone") => &["Asia/Tokyo"],
         p if p.ends_with("needs[]") => &["b"],

@@ -9,6 +9,7 @@
 )]
 
 mod breakages;
+mod cache;
 mod common;
 mod conformance;
 mod ecosystem;

@@ -27,7 +27,7 @@ pub struct Lineage {
 pub struct LineageEdge {
     /// How many edges it is away from what was asked for, from 1.
     pub depth: u32,
-    /// Read, Wrote (an artifact), RanImage, RanTemplate, RerunOf (it took over steps of an earlier run) or Called (a step of another run asked for it).
+    /// Read, Wrote (an artifact), RanImage, RanTemplate, RerunOf (it took over steps of an earlier run), Called (a step of another run asked for it) or Cached (it took over work of an earlier run).
     pub relation: String,
     /// What was there before: the id of a run, `sha256:hex` of an artifact or an image, or `workflow/NAME`.
     pub from: String,

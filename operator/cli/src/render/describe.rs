@@ -11,7 +11,7 @@ use hearth_wire::{Event, Log, Run, Step};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lines of a log that are shown.
 const LAST_LINES: usize = 20;
@@ -48,6 +48,7 @@ pub fn describe(described: &Described, wide: bool, width: Option<usize>, now: Ti
     text += &values("Params", &described.run.params, width);
     text += &values("Results", &described.run.results, width);
     text += &steps(&described.steps, wide, width, now);
+    text += &taken_over(&described.steps, width);
     text += &artifacts(&described.steps, width);
     if wide {
         text += &events(&described.events);
@@ -141,6 +142,22 @@ fn steps(steps: &[Step], wide: bool, width: Option<usize>, now: Timestamp) -> St
         table.row(row);
     }
     format!("\nSteps:\n{}", indent(&table.text(width.filter(|_| !wide).map(|w| w.saturating_sub(2))), "  "))
+}
+
+/// Steps that did not run, since their work was done before; the items of one step that the same run did are one line.
+fn taken_over(steps: &[Step], width: Option<usize>) -> String {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for (step, run) in steps.iter().filter_map(|s| Some((s.step.as_str(), s.cached_from.as_deref()?))) {
+        *counts.entry((step, run)).or_default() += 1;
+    }
+    let mut table = Table::new(&[("STEP", 0), ("TIMES", 1), ("DONE BY RUN", 0)]);
+    for ((step, run), count) in &counts {
+        table.row(vec![(*step).to_owned().into(), count.to_string().into(), (*run).to_owned().into()]);
+    }
+    if counts.is_empty() {
+        return String::new();
+    }
+    format!("\nTaken over:\n{}", indent(&table.text(width.map(|w| w.saturating_sub(2))), "  "))
 }
 
 /// What the steps left in the artifact store.
@@ -313,6 +330,8 @@ fn advice(reason: Reason) -> Option<&'static str> {
         | Reason::WhenFalse
         | Reason::OutcomeUnmet
         | Reason::Reused
+        | Reason::Cached
+        | Reason::CacheUnknown
         | Reason::Approved
         | Reason::Template
         | Reason::Scheduled
@@ -361,6 +380,7 @@ mod tests {
             started_at: Some(time("2026-11-18T06:00:01Z")),
             finished_at: Some(time(end)),
             duration_ms: None,
+            cached_from: None,
         }
     }
 
@@ -447,6 +467,27 @@ mod tests {
         described.steps.truncate(1);
         described.log = None;
         insta::assert_snapshot!(text(&described, false, None));
+    }
+
+    #[test]
+    fn what_was_taken_over_is_told_with_its_run() {
+        let mut described = failed();
+        described.run.summary = summary("again", 2, "Succeeded", "2026-11-21T07:12:00Z", Some("2026-11-21T07:12:04Z"));
+        let hit = |name: &str, item: i32, run: &str| Step {
+            item,
+            attempt: 0,
+            reason: Some("Cached".to_owned()),
+            started_at: None,
+            node: None,
+            image: None,
+            exit_code: None,
+            cached_from: Some(run.to_owned()),
+            ..step(name, 0, "Succeeded", "2026-11-21T07:12:01Z")
+        };
+        let (old, older) = ("01993b6a-7c00-7000-8000-000000000011", "01993b6a-7c00-7000-8000-000000000009");
+        described.steps = vec![hit("clean", 0, old), hit("fit", 0, old), hit("fit", 1, older), hit("fit", 2, old)];
+        described.log = None;
+        insta::assert_snapshot!(text(&described, false, Some(80)));
     }
 
     #[test]

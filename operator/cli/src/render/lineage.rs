@@ -75,7 +75,7 @@ impl Way {
 /// Whether the end that an edge leads to is a run.
 fn is_run(edge: &LineageEdge, way: Way) -> bool {
     match way {
-        Way::Up => matches!(edge.relation.as_str(), "Wrote" | "RerunOf" | "Called"),
+        Way::Up => matches!(edge.relation.as_str(), "Wrote" | "RerunOf" | "Called" | "Cached"),
         Way::Down => edge.relation != "Wrote",
     }
 }
@@ -221,6 +221,7 @@ fn how(bundle: &Bundle<'_>, wide: bool) -> String {
         "RanTemplate" => "run as a template".to_owned(),
         "RerunOf" => "steps taken over".to_owned(),
         "Called" => format!("called by {steps}"),
+        "Cached" => format!("work taken over by {steps}"),
         other => other.to_owned(),
     }
 }

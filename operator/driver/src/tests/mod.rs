@@ -7,9 +7,10 @@ mod posting;
 mod reading;
 mod trust;
 mod whole_logs;
+mod working;
 
 use crate::{
-    DriverMetrics, Settings, Shared,
+    DriverMetrics, Question, Settings, Shared, ToStore,
     calls::Calls,
     controller::Controller,
     lease::{Leadership, LeaseSettings},
@@ -39,6 +40,8 @@ struct Bench {
     shared: Arc<Shared>,
     rows: mpsc::Receiver<RecordBatch>,
     logs: mpsc::Receiver<WholeLog>,
+    questions: mpsc::Receiver<Question>,
+    store_up: watch::Sender<bool>,
     server: Api,
 }
 
@@ -123,18 +126,26 @@ fn bench_with(channel: usize, fresh: bool) -> Bench {
         leadership.renewed(crate::clock::since_boot());
     }
     let (records, rows) = mpsc::channel(channel);
+    let (work, questions) = mpsc::channel(channel);
+    let (store_up, up) = watch::channel(true);
     let shared = Arc::new(Shared {
         calls: Calls::new(Client::new(service, "default"), settings.request_timeout),
         world: World::new(env()),
         settings,
         leadership: Arc::new(leadership),
-        records,
-        store_up: watch::channel(true).1,
+        to_store: ToStore { records, up, work },
         metrics: DriverMetrics::default(),
         trust: Trust::new(watch::channel(Some("a certificate".to_owned())).1, Some("the store's".to_owned())),
         log_slots: Semaphore::new(2),
     });
-    Bench { controller: Arc::new(Controller::new(Arc::clone(&shared))), shared, rows, logs, server: Api(handle) }
+    Bench {
+        controller: Arc::new(Controller::new(Arc::clone(&shared))),
+        shared,
+        rows,
+        questions,
+        store_up,
+        server: Api(handle),
+    }
 }
 
 fn env() -> Env {

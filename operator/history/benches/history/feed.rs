@@ -128,5 +128,7 @@ fn step(id: Uuid, n: u32) -> StepRow {
         log_unavailable: None,
         started_at: Some(started(id)),
         finished_at: Some(started(id).after(std::time::Duration::from_millis(100))),
+        work_key: None,
+        cached_from: None,
     }
 }

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "lineage", include_str!("../../migrations/postgres/0005_lineage.sql")),
     (6, "reported", include_str!("../../migrations/postgres/0006_reported.sql")),
     (7, "logs", include_str!("../../migrations/postgres/0007_logs.sql")),
+    (8, "work", include_str!("../../migrations/postgres/0008_work.sql")),
 ];
 pub(super) const ADMIT: &str = include_str!("sql/admit.sql");
 const PUBLIC_VIEW: &str = include_str!("sql/public_view.sql");

@@ -13,6 +13,7 @@ mod report;
 mod stamp;
 mod sweep;
 mod usage;
+mod work;
 mod write;
 
 use crate::{
@@ -180,6 +181,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("usage_steps", usage::USAGE_STEPS),
     ("blobs", blobs::BLOBS),
     ("artifact", blobs::ARTIFACT),
+    ("find_work", work::FIND_WORK),
     ("find_report", report::FIND_REPORT),
     ("report_run", report::REPORT_RUN),
     ("report_lock", report::REPORT_LOCK),

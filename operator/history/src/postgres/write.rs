@@ -133,6 +133,8 @@ pub(super) async fn upsert_steps(connection: &mut PgConnection, rows: &[CleanSte
         .bind(column(rows, |s| s.started_at.map(Stamp::from)))
         .bind(column(rows, |s| s.finished_at.map(Stamp::from)))
         .bind(column(rows, |s| s.artifacts.as_str()))
+        .bind(column(rows, |s| s.work_key.as_deref()))
+        .bind(column(rows, |s| s.cached_from.as_deref()))
         .execute(connection)
         .await?;
     Ok(done.rows_affected())

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "lineage", include_str!("../../migrations/sqlite/0004_lineage.sql")),
     (5, "reported", include_str!("../../migrations/sqlite/0005_reported.sql")),
     (6, "logs", include_str!("../../migrations/sqlite/0006_logs.sql")),
+    (7, "work", include_str!("../../migrations/sqlite/0007_work.sql")),
 ];
 
 fn migrator() -> Migrator {

@@ -12,6 +12,7 @@ mod read;
 mod report;
 mod sweep;
 mod usage;
+mod work;
 mod write;
 
 use crate::{
@@ -138,6 +139,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("usage_steps", usage::USAGE_STEPS),
     ("blobs", blobs::BLOBS),
     ("artifact", blobs::ARTIFACT),
+    ("find_work", work::FIND_WORK),
     ("find_report", report::FIND_REPORT),
     ("report_run", report::REPORT_RUN),
     ("lineage_up", lineage::LINEAGE_UP),

@@ -124,6 +124,12 @@ suite! {
         usage {
             requests_times_time_by_namespace_and_owner,
         }
+        work {
+            the_newest_success_is_found_by_its_key,
+            work_of_other_namespaces_is_not_found,
+            what_was_taken_over_is_no_work_of_its_own,
+            work_goes_with_the_retention_of_its_run,
+        }
         writing {
             the_last_flush_is_stored_before_the_writer_ends,
             a_locked_store_is_waited_for_without_blocking_for_ever,

@@ -70,6 +70,8 @@ pub fn step(id: Uuid, name: &str, attempt: i32, seq: i64, phase: &str) -> StepRo
         log_unavailable: None,
         started_at: Some(time(i64::from(attempt))),
         finished_at: ends(phase).then(|| time(i64::from(attempt) + 100)),
+        work_key: None,
+        cached_from: None,
     }
 }
 
@@ -113,9 +115,12 @@ pub fn step_record(row: StepRow) -> Record {
 pub fn lineage(id: Uuid, relation: Relation, other: &str, step: &str) -> Record {
     let (from, to) = match relation {
         Relation::Wrote => (id.to_string(), other.to_owned()),
-        Relation::Read | Relation::RanImage | Relation::RanTemplate | Relation::RerunOf | Relation::Called => {
-            (other.to_owned(), id.to_string())
-        }
+        Relation::Read
+        | Relation::RanImage
+        | Relation::RanTemplate
+        | Relation::RerunOf
+        | Relation::Called
+        | Relation::Cached => (other.to_owned(), id.to_string()),
     };
     let (step, attempt, name) = (step.to_owned(), i32::from(!step.is_empty()), "table".to_owned());
     Record::Lineage(LineageRow { run_id: id.to_string(), seq: 1, relation, from, to, step, attempt, name })

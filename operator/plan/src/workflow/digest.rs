@@ -43,6 +43,14 @@ pub fn digest_of(run_affecting: &Value) -> String {
     format!("{DIGEST_VERSION}:{}", digest_hex(&[&text], 16))
 }
 
+/// `v1:hex` over the canonical JSON of what work depends on.
+#[must_use]
+pub fn work_key(work: &Value) -> String {
+    let mut text = String::new();
+    canonical(work, &mut text);
+    format!("{DIGEST_VERSION}:{}", digest_hex(&["work", &text], 32))
+}
+
 /// The digest of a spec.
 #[must_use]
 pub fn spec_digest(spec: &WorkflowSpec) -> String {

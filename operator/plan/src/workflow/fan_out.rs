@@ -6,6 +6,7 @@
 use super::{
     attempt::One,
     build::Unready,
+    cache::{Recalled, taken_over},
     machine::{Pass, explain, explain_at, finish, never_started, values_for},
     valid::{ItemSource, ValidStep},
 };
@@ -14,7 +15,7 @@ use hearth_crds::{
     condition::Reason,
     json::Json,
     time::Time,
-    workflow::{FanOut, ItemStatus, Mark, Run, StepPhase, StepStatus},
+    workflow::{FanOut, Found, ItemStatus, Mark, Run, StepPhase, StepStatus},
 };
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -120,6 +121,10 @@ pub fn unfold(fan: &FanOut, status: &StepStatus, index: u32) -> StepStatus {
         one.ended = item.ended.iter().cloned().collect();
         one.reason = item.reason;
         one.finished_at = item.finished_at;
+        if item.cache.is_some() {
+            one.cache.clone_from(&item.cache);
+            one.outputs = fan.outputs.get(&index.to_string()).cloned().unwrap_or_default();
+        }
     }
     if !one.phase.is_terminal() {
         one.stop = one.stop.or(status.stop);
@@ -156,7 +161,8 @@ fn fold(fan: &mut FanOut, stop: Option<Reason>, index: u32, one: StepStatus) {
             if !one.outputs.is_empty() {
                 fan.outputs.insert(index.to_string(), one.outputs);
             }
-            false
+            // No pod tells the record what was taken over.
+            one.cache.is_some()
         }
         StepPhase::Cancelled | StepPhase::Skipped => {
             fan.open.remove(index);
@@ -177,6 +183,7 @@ fn fold(fan: &mut FanOut, stop: Option<Reason>, index: u32, one: StepStatus) {
             ended: one.ended.into_iter().next_back(),
             reason: one.reason,
             finished_at: one.finished_at,
+            cache: one.cache,
         };
         let at = fan.items.partition_point(|i| i.index < index);
         fan.items.insert(at, item);
@@ -289,23 +296,38 @@ impl Pass<'_> {
             fold(&mut fan, status.stop, index, one);
         }
         let open = open_items(run, &step.name).saturating_add(fan.open.count());
-        let fresh = room.saturating_sub(started).min(MAX_OPEN.saturating_sub(open));
-        let below = fan.started.saturating_add(u32::try_from(fresh).unwrap_or(u32::MAX)).min(fan.count);
-        if below > fan.started {
-            for index in fan.started..below {
-                fan.open.insert(index);
+        let mut fresh = room.saturating_sub(started).min(MAX_OPEN.saturating_sub(open));
+        let from = fan.started;
+        for index in from..fan.count {
+            if fresh == 0 && step.cache.is_none() {
+                break;
             }
-            fan.marks.push(Mark { below, at: self.now });
+            let one = match self.recall_item(run, step, &fan, index, (&mut values, &*list)) {
+                Recalled::Open => break,
+                Recalled::Done(work) => {
+                    StepStatus { outputs: work.outputs.clone(), ..taken_over(&step.name, &work, self.now) }
+                }
+                Recalled::Undone(_) if fresh == 0 => break,
+                Recalled::Undone(found) => {
+                    fresh -= 1;
+                    if found == Some(Found::Unknown) {
+                        status.cache = Some(Found::Unknown.into());
+                    }
+                    fan.open.insert(index);
+                    let mut one = unfold(&fan, &status, index);
+                    self.begin_item(run, step, &mut one, index, &mut values, &list);
+                    one
+                }
+            };
+            fan.started = index + 1;
+            fold(&mut fan, status.stop, index, one);
+        }
+        if fan.started > from {
+            fan.marks.push(Mark { below: fan.started, at: self.now });
             if fan.marks.len() > LISTED_MARKS {
                 fan.marks.remove(0);
             }
-            let from = std::mem::replace(&mut fan.started, below);
-            for index in from..below {
-                let mut one = unfold(&fan, &status, index);
-                self.begin_item(run, step, &mut one, index, &mut values, &list);
-                fold(&mut fan, status.stop, index, one);
-            }
-        } else if fan.started < fan.count {
+        } else if fan.started < fan.count && fresh == 0 {
             self.note(&step.name, Reason::Running, "waiting for room within parallelism");
         }
         let over = fan.open.is_empty() && fan.started == fan.count;
@@ -348,6 +370,6 @@ impl Pass<'_> {
 }
 
 /// Open items of the other fan-outs of a run.
-fn open_items(run: &Run, but: &str) -> usize {
+pub(super) fn open_items(run: &Run, but: &str) -> usize {
     run.steps.iter().filter(|s| s.name != but).filter_map(|s| s.fan_out.as_ref()).map(|f| f.open.count()).sum()
 }

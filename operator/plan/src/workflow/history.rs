@@ -2,6 +2,7 @@
 
 use super::{
     build::Owner,
+    cache::{self, Keys},
     digest::pod_name,
     fan_out, lineage, listing,
     outcome::{self, Outcome},
@@ -139,24 +140,19 @@ impl Source<'_> {
     fn step_records(&self, run: &Run, was: Option<&StepStatus>, status: &StepStatus, records: &mut Vec<Record>) {
         let spec = self.spec.and_then(|s| s.checked.as_ref().ok());
         let step = spec.and_then(|v| v.step(&status.name));
+        let mut keys = Keys::of(self, run, &status.name);
+        records.extend(cache::doubt(run, status).map(Record::Event));
         // One that was taken over from an earlier run ran nothing in this one.
         if let Some(fan) = status.fan_out.as_deref().filter(|f| f.started > 0 && status.started_at.is_some()) {
-            self.item_records(run, was, status, fan, step, records);
+            self.item_records(run, was, status, fan, (step, keys.as_mut()), records);
+            return;
+        }
+        if status.fan_out.is_some() && !status.phase.is_terminal() {
+            // Its items are the rows, and none of them has begun.
             return;
         }
         if status.attempt == 0 {
-            let row = StepRow {
-                phase: status.phase.as_str().into(),
-                terminal: status.phase.is_terminal(),
-                reason: word(status.reason),
-                started_at: status.started_at,
-                message: (status.reason == Some(Reason::Reused))
-                    .then(|| "it succeeded in an earlier run, whose outputs are taken over".to_owned()),
-                outputs: outputs(None, status, true),
-                artifacts: artifacts(None, status, true),
-                finished_at: status.finished_at,
-                ..empty_row(run, &status.name, None, 0)
-            };
+            let row = StepRow { started_at: status.started_at, ..unstarted_row(run, status, None) };
             if row.started_at.is_some() {
                 records.push(event(run, &row, None, "Started", row.started_at));
             }
@@ -166,7 +162,7 @@ impl Source<'_> {
             records.push(Record::Step(Box::new(row)));
             return;
         }
-        self.attempt_records(run, status, step, None, records);
+        self.attempt_records(run, status, (step, keys.as_mut()), None, records);
     }
 
     /// The rows of the items that differ from the status before.
@@ -176,7 +172,7 @@ impl Source<'_> {
         was: Option<&StepStatus>,
         status: &StepStatus,
         fan: &FanOut,
-        step: Option<&ValidStep>,
+        (step, mut keys): (Option<&ValidStep>, Option<&mut Keys<'_>>),
         records: &mut Vec<Record>,
     ) {
         let was = was.and_then(|w| Some((w, w.fan_out.as_deref()?)));
@@ -213,7 +209,7 @@ impl Source<'_> {
                     at: one.finished_at.unwrap_or(run.started_at),
                 });
             }
-            self.attempt_records(run, &one, step, Some(index), records);
+            self.attempt_records(run, &one, (step, keys.as_deref_mut()), Some(index), records);
         }
     }
 
@@ -239,23 +235,20 @@ impl Source<'_> {
         &self,
         run: &Run,
         status: &StepStatus,
-        step: Option<&ValidStep>,
+        (step, mut keys): (Option<&ValidStep>, Option<&mut Keys<'_>>),
         item: Option<u32>,
         records: &mut Vec<Record>,
     ) {
         if status.attempt == 0 {
-            let row = StepRow {
-                phase: status.phase.as_str().into(),
-                terminal: status.phase.is_terminal(),
-                reason: word(status.reason),
-                finished_at: status.finished_at,
-                ..empty_row(run, &status.name, item, 0)
-            };
+            let row = unstarted_row(run, status, item);
             records.push(event(run, &row, item, status.phase.as_str(), status.finished_at));
             records.push(Record::Step(Box::new(row)));
         }
         for attempt in 1..=status.attempt {
-            if let Some(row) = self.attempt_row(run, status, step, item, attempt) {
+            if let Some(mut row) = self.attempt_row(run, status, step, item, attempt) {
+                if row.phase == StepPhase::Succeeded.as_str() {
+                    row.work_key = keys.as_deref_mut().and_then(|k| k.key(item));
+                }
                 if row.phase != "Void" {
                     records.push(event(run, &row, item, "Started", row.started_at));
                 }
@@ -401,6 +394,23 @@ fn attempt_phase(status: &StepStatus, current: bool, end: Option<&AttemptEnd>) -
     }
 }
 
+/// The row of a step or an item that has no attempt.
+fn unstarted_row(run: &Run, status: &StepStatus, item: Option<u32>) -> StepRow {
+    let (cached_from, message) = cache::origin(status).unzip();
+    let reused = || "it succeeded in an earlier run, whose outputs are taken over".to_owned();
+    StepRow {
+        phase: status.phase.as_str().into(),
+        terminal: status.phase.is_terminal(),
+        reason: word(status.reason),
+        message: message.or_else(|| (status.reason == Some(Reason::Reused)).then(reused)),
+        outputs: outputs(None, status, true),
+        artifacts: artifacts(None, status, true),
+        finished_at: status.finished_at,
+        cached_from,
+        ..empty_row(run, &status.name, item, 0)
+    }
+}
+
 fn empty_row(run: &Run, step: &str, item: Option<u32>, attempt: u32) -> StepRow {
     StepRow {
         run_id: run.id.clone(),
@@ -425,6 +435,8 @@ fn empty_row(run: &Run, step: &str, item: Option<u32>, attempt: u32) -> StepRow 
         log_unavailable: None,
         started_at: None,
         finished_at: None,
+        work_key: None,
+        cached_from: None,
     }
 }
 

@@ -55,6 +55,8 @@ pub(super) struct Work<'a> {
     pub(super) situation: Situation,
     pub(super) plan: Plan<WorkflowStatus>,
     pub(super) wake: Option<Time>,
+    /// What changed is written at once.
+    pub(super) urgent: bool,
 }
 
 /// Decides what to write and do.
@@ -78,6 +80,7 @@ pub(super) fn plan(cr: &Workflow, specs: &Specs, facts: &Facts, env: &Env, now: 
         situation: Situation::default(),
         plan: Plan::default(),
         wake: None,
+        urgent: false,
     };
     work.hear();
     let active = work.next.run.as_ref().is_some_and(|r| r.finished_at.is_none());
@@ -206,9 +209,12 @@ impl Work<'_> {
             notes: Vec::new(),
             wake: None,
             held: 0,
+            sought: Vec::new(),
+            urgent: false,
         };
         pass.advance(&mut run);
-        let Pass { intents, fences, actions, notes, wake, .. } = pass;
+        let Pass { intents, fences, actions, notes, wake, urgent, .. } = pass;
+        self.urgent = urgent;
         self.plan.intents = intents;
         self.plan.fences = fences;
         self.plan.actions.extend(actions);
@@ -412,7 +418,8 @@ impl Work<'_> {
             if let Some(at) = self.crowded(old) {
                 // What rests on a status that is not written yet is decided again when it is.
                 self.plan.intents.retain(|i| old.is_some_and(|o| o.intends(i)));
-                self.plan.actions.retain(|(a, why)| matches!(a, Action::ReadLog { .. }) || *why == Reason::Stored);
+                let only_reads = |a: &Action| matches!(a, Action::ReadLog { .. } | Action::LookUp { .. });
+                self.plan.actions.retain(|(a, why)| only_reads(a) || *why == Reason::Stored);
                 self.wake_at(at);
             } else if self.may_wait(old) {
                 let at = old
@@ -501,6 +508,7 @@ impl Work<'_> {
             asks.map(|s| s.name.clone()).collect::<BTreeSet<_>>()
         };
         fresh
+            && !self.urgent
             && self.plan.intents.is_empty()
             && !self.plan.actions.iter().any(|(action, _)| is_new(action, old))
             && asks(before).is_superset(&asks(after))

@@ -1,7 +1,7 @@
 //! What came of what: the data, the images, the template and the earlier run that went into a run, and the data that came
 //! out of it. It is read off the rows of attempts, so it says of them what they say of themselves.
 
-use super::{artifacts, digest, history::Source, run_object};
+use super::{artifacts, cache, digest, history::Source, run_object};
 use crate::record::{LineageRow, Record, Relation, StepRow};
 use hearth_crds::{
     condition::Reason,
@@ -30,9 +30,10 @@ pub(super) fn rows(
     }));
     for record in records {
         if let Record::Step(row) = record
-            && row.attempt > 0
+            && (row.attempt > 0 || row.cached_from.is_some())
         {
             wrote(run, row, &mut found);
+            found.extend(cache::lineage(run, row));
             if was_seen(row) {
                 found.extend(image(run, row));
                 read(source, run, row, &mut found);

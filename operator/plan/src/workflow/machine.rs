@@ -20,6 +20,7 @@ use crate::{
     expr::{StepValue, Values},
     facts::{Child, Facts},
     kind::{Action, Env, Intent, Note, Subject},
+    work::Sought,
 };
 use hearth_crds::{
     condition::Reason,
@@ -63,6 +64,10 @@ pub struct Pass<'a> {
     pub wake: Option<Time>,
     /// Bytes of outputs that the run holds.
     pub held: usize,
+    /// Work that is looked for among what was done before.
+    pub sought: Vec<Sought>,
+    /// The status is written at once: something waits for its record.
+    pub urgent: bool,
 }
 
 /// The run's values for expressions that may read any step.
@@ -107,6 +112,7 @@ impl Pass<'_> {
         if let Some(reason) = self.stop_exit {
             self.stop_exit(run, reason);
         }
+        self.drop_recorded_hits(run);
         self.held = run.steps.iter().map(held).sum();
         for index in 0..run.steps.len() {
             self.observe(run, index);
@@ -243,7 +249,7 @@ pub(super) fn sort(run: &mut Run, spec: &Valid) {
 }
 
 /// Bytes of outputs that a step holds.
-fn held(status: &StepStatus) -> usize {
+pub(super) fn held(status: &StepStatus) -> usize {
     let items = status.fan_out.iter().flat_map(|f| f.outputs.values()).map(size).sum::<usize>();
     size(&status.outputs).saturating_add(size(&status.artifacts)).saturating_add(items)
 }
@@ -265,6 +271,7 @@ pub(super) fn never_started(name: &str, phase: StepPhase, reason: Reason, now: T
         outputs: BTreeMap::new(),
         artifacts: BTreeMap::new(),
         workflow: None,
+        cache: None,
         fan_out: None,
     }
 }

@@ -5,6 +5,7 @@ mod artifacts;
 mod asked;
 mod attempt;
 pub mod build;
+mod cache;
 mod cleanup;
 pub mod conclude;
 pub mod digest;

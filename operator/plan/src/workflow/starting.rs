@@ -2,11 +2,13 @@
 
 use super::{
     build::Unready,
+    cache::Recalled,
     fan_out::open_attempts,
     listing,
     machine::{Pass, explain, finish, never_started, sort, values_for},
     valid::{Valid, ValidStep},
 };
+use crate::kind::Action;
 use hearth_crds::{
     condition::Reason,
     time::Time,
@@ -19,11 +21,12 @@ impl Pass<'_> {
         if run.stop.is_some() || self.no_create {
             return;
         }
-        self.settle(run);
         let spec = self.spec;
         let mut active: usize = run.steps.iter().map(working).sum();
         let mut listed_room = listed_room(run, spec);
+        // Each comes after those that it needs, which may have ended in this very pass.
         for step in &spec.steps {
+            self.settle(run, step);
             if run.steps.named(&step.name).is_some_and(|s| s.fan_out.is_some()) {
                 active += self.go_on_with_items(run, step, active);
                 continue;
@@ -41,34 +44,44 @@ impl Pass<'_> {
                 self.note(&step.name, Reason::Suspended, "it is suspended");
                 continue;
             }
-            if listed.is_none() {
-                if listed_room == 0 {
-                    let most = format!("at most {MAX_LISTED_STEPS} steps of so large a run are under way at one time");
-                    self.note(&step.name, Reason::Running, most);
-                    continue;
-                }
-                listed_room -= 1;
+            if listed.is_none() && listed_room == 0 {
+                let most = format!("at most {MAX_LISTED_STEPS} steps of so large a run are under way at one time");
+                self.note(&step.name, Reason::Running, most);
+                continue;
             }
             if let Some(message) = &step.approval {
                 self.ask(run, step, message);
+                listed_room = listed_room.saturating_sub(1);
                 continue;
             }
             if step.for_each.is_some() {
+                listed_room = listed_room.saturating_sub(1);
                 if self.begin_fan_out(run, step) {
                     active += self.go_on_with_items(run, step, active);
                 }
                 continue;
             }
+            let found = match listed.map_or_else(|| self.recall(run, step), |_| Recalled::Undone(None)) {
+                Recalled::Undone(found) => found,
+                Recalled::Open | Recalled::Done(_) => continue,
+            };
             if active >= self.spec.parallelism {
                 self.note(&step.name, Reason::Running, "waiting for room within parallelism");
                 continue;
             }
             if self.begin(run, listed, step) {
                 active += 1;
+                listed_room = listed_room.saturating_sub(usize::from(listed.is_none()));
+                if let (Some(found), Some(status)) = (found, run.steps.named_mut(&step.name)) {
+                    status.cache = Some(found.into());
+                }
             }
         }
-        // A step that failed to begin settles those after it.
-        self.settle(run);
+        sort(run, spec);
+        if !self.sought.is_empty() {
+            let sought = std::mem::take(&mut self.sought);
+            self.actions.push((Action::LookUp { sought }, Reason::Accepted));
+        }
     }
 
     /// Starts items of a fan-out that is under way. How many.
@@ -121,34 +134,25 @@ impl Pass<'_> {
         true
     }
 
-    /// Skips steps whose needs failed or whose `when` is false, until nothing changes.
-    fn settle(&mut self, run: &mut Run) {
-        let spec = self.spec;
-        for step in &spec.steps {
-            if run.steps.named(&step.name).is_some() {
-                continue;
-            }
-            match needs(run, step) {
-                Needs::Open => {}
-                Needs::Unmet(reason) => run.steps.push(never_started(&step.name, StepPhase::Skipped, reason, self.now)),
-                Needs::Met => match step.when.as_ref().map(|w| w.render_condition(&values_for(run, spec, step))) {
-                    None | Some(Ok(true)) => {}
-                    Some(Ok(false)) => {
-                        run.steps.push(never_started(&step.name, StepPhase::Skipped, Reason::WhenFalse, self.now))
-                    }
-                    Some(Err(e)) => {
-                        run.steps.push(never_started(
-                            &step.name,
-                            StepPhase::Failed,
-                            Reason::ExpressionFailed,
-                            self.now,
-                        ));
-                        explain(run, &step.name, Reason::ExpressionFailed, None, &e.to_string());
-                    }
-                },
-            }
+    /// Skips a step whose needs failed or whose `when` is false.
+    fn settle(&mut self, run: &mut Run, step: &ValidStep) {
+        if run.steps.named(&step.name).is_some() {
+            return;
         }
-        sort(run, spec);
+        match needs(run, step) {
+            Needs::Open => {}
+            Needs::Unmet(reason) => run.steps.push(never_started(&step.name, StepPhase::Skipped, reason, self.now)),
+            Needs::Met => match step.when.as_ref().map(|w| w.render_condition(&values_for(run, self.spec, step))) {
+                None | Some(Ok(true)) => {}
+                Some(Ok(false)) => {
+                    run.steps.push(never_started(&step.name, StepPhase::Skipped, Reason::WhenFalse, self.now))
+                }
+                Some(Err(e)) => {
+                    run.steps.push(never_started(&step.name, StepPhase::Failed, Reason::ExpressionFailed, self.now));
+                    explain(run, &step.name, Reason::ExpressionFailed, None, &e.to_string());
+                }
+            },
+        }
     }
 }
 

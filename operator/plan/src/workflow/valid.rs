@@ -1,6 +1,6 @@
 //! A spec that can run: every name, type, duration and expression in it holds.
 
-use super::{artifacts::ArtifactRules, nested::Sub, schedule::Schedules, with::With};
+use super::{artifacts::ArtifactRules, cache::CacheRule, nested::Sub, schedule::Schedules, with::With};
 use crate::expr::Checked;
 use hearth_crds::{
     json::ValueType,
@@ -125,6 +125,8 @@ pub struct ValidStep {
     pub retry: RetryPolicy,
     /// Limit of an attempt.
     pub timeout: Option<Duration>,
+    /// Which earlier work it takes over.
+    pub cache: Option<CacheRule>,
     /// Declared outputs.
     pub outputs: BTreeMap<String, ValueType>,
     /// Files that it reads and leaves.

@@ -1,7 +1,7 @@
 //! From a spec as written to a spec that can run: every name, type, duration and expression is checked once, here.
 
 use super::{
-    artifacts, fan_out,
+    artifacts, cache, fan_out,
     graph::{Before, before, names, needs, topological},
     nested::Sub,
     params::params,
@@ -140,6 +140,7 @@ fn valid_exit(given: Given<'_>, exit: &Step) -> Result<ValidStep, Invalid> {
         ("after", !exit.after.is_empty()),
         ("approval", exit.approval.is_some()),
         ("forEach", exit.for_each.is_some()),
+        ("cache", exit.cache.is_some()),
     ];
     if let Some((field, _)) = no_meaning.into_iter().find(|(_, set)| *set) {
         return invalid(
@@ -215,7 +216,7 @@ fn checked_step(given: Given<'_>, step: &Step, path: &str, env: &Env) -> Result<
     if let Some((name, runtime)) = step.runtime.as_ref().zip(program.runtime) {
         can_write(name, runtime, &outputs, &artifacts, path)?;
     }
-    Ok(ValidStep {
+    let valid = ValidStep {
         name: step.name.clone(),
         needs: needs(step).map(str::to_owned).collect(),
         after,
@@ -238,7 +239,9 @@ fn checked_step(given: Given<'_>, step: &Step, path: &str, env: &Env) -> Result<
         kept: BTreeSet::new(),
         reads: BTreeSet::new(),
         logs: logs(given.offer, step, path)?,
-    })
+        cache: None,
+    };
+    Ok(ValidStep { cache: cache::check(step, &valid, path)?, ..valid })
 }
 
 /// What a step runs.
@@ -444,7 +447,7 @@ fn sub_workflow(given: Given<'_>, step: &Step, sub: &SubWorkflow, path: &str, en
 }
 
 /// The fields of the step that only a pod can have, and whether they are set.
-fn fields_of_a_pod(step: &Step) -> [(&'static str, bool); 9] {
+fn fields_of_a_pod(step: &Step) -> [(&'static str, bool); 10] {
     [
         ("runtime", step.runtime.is_some()),
         ("with", !step.with.is_empty()),
@@ -455,6 +458,7 @@ fn fields_of_a_pod(step: &Step) -> [(&'static str, bool); 9] {
         ("env", !step.env.is_empty()),
         ("pod", step.pod.is_some()),
         ("logs", step.logs.is_some()),
+        ("cache", step.cache.is_some()),
     ]
 }
 

@@ -70,3 +70,8 @@ pub fn failing(world: &mut Workflows) {
 pub fn phase(world: &Workflows, name: &str) -> Option<String> {
     world.status(&key(name)).and_then(|s| s.phase).map(|p| p.as_str().to_owned())
 }
+
+/// What a property found, as the failure of a test.
+pub fn check<T>(result: Result<T, String>) -> T {
+    result.unwrap_or_else(|found| panic!("{found}"))
+}

@@ -12,4 +12,5 @@ pub mod retention;
 pub mod schema;
 pub mod sweep;
 pub mod usage;
+pub mod work;
 pub mod writing;

@@ -21,6 +21,7 @@ use hearth_contract::spec::{Input, MAX_SPEC, Recorder, VERSION};
 use hearth_crds::{
     API_VERSION, FENCE_GATE, annotation,
     condition::Reason,
+    json::Json,
     label,
     pod::{EnvSource, PodSubset, Quantity as QuantityText},
     workflow::{Logs, Run, StepStatus, Workflow},
@@ -84,11 +85,11 @@ impl Owner {
 /// What a container is given, after substitution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
-    command: Vec<String>,
-    args: Vec<String>,
-    env: Vec<EnvVar>,
-    with: Option<Value>,
-    inputs: Vec<Input>,
+    pub(super) command: Vec<String>,
+    pub(super) args: Vec<String>,
+    pub(super) env: Vec<EnvVar>,
+    pub(super) with: Option<Value>,
+    pub(super) inputs: Vec<Input>,
 }
 
 /// Why a step cannot begin.
@@ -209,6 +210,11 @@ pub fn attempt_labels(owner: &Owner, intent: &Intent, step: &ValidStep, item: Op
     labels
 }
 
+/// The params that the work is given: one that may be taken over later knows no more than it says that it reads.
+pub(super) fn params<'a>(run: &'a Run, step: &ValidStep) -> BTreeMap<&'a String, &'a Json> {
+    run.params.iter().filter(|(name, _)| step.cache.as_ref().is_none_or(|c| c.params.contains(*name))).collect()
+}
+
 /// What `/hearth/spec.json` holds; the form is described in runtimes/CONTRACT.md.
 fn spec_json(
     owner: &Owner,
@@ -225,13 +231,15 @@ fn spec_json(
         "workflow": {"namespace": owner.namespace, "name": owner.name},
         "step": step.name,
         "attempt": attempt,
-        "params": run.params,
+        "params": params(run, step),
         "outputs": step.outputs.iter().map(|(name, of)| json!({"name": name, "type": of})).collect::<Vec<_>>(),
     });
     let Some(fields) = spec.as_object_mut() else { return String::new() };
     let mut add = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     if let Some(item) = item {
-        add("index", json!(item.index));
+        if step.cache.as_ref().is_none_or(|c| c.index) {
+            add("index", json!(item.index));
+        }
         add("item", item.value.clone());
     }
     if let Some(with) = &rendered.with {
