@@ -146,9 +146,7 @@ impl Drop for Hanging {
     fn drop(&mut self) {
         // One that was deleted in between is gone.
         let there = std::path::Path::new("/proc").join(self.process.to_string()).exists();
-        if let Err(error) = self.send("CONT")
-            && there
-        {
+        if there && let Err(error) = self.send("CONT") {
             eprintln!("a replica still hangs: {error:#}");
         }
     }
