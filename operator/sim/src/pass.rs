@@ -345,13 +345,11 @@ impl<K: Kind> Pass<K> {
             Action::LookUp { sought } => {
                 let own = memory.own(&self.uid);
                 own.work.retain(|known, _| sought.contains(known));
+                let known = own.work.len();
                 for sought in sought {
-                    if !own.work.contains_key(&sought) {
-                        let answer = wire.look_up(&sought);
-                        own.work.insert(sought, answer);
-                        self.learned = true;
-                    }
+                    own.work.entry(sought).or_insert_with_key(|sought| wire.look_up(sought));
                 }
+                self.learned |= own.work.len() > known;
                 return None;
             }
             Action::ReadLog { name } => {

@@ -7,7 +7,7 @@ use hearth_sim::{
     clock::secs,
     outcome::Outcome,
     properties::{depose_everywhere, kill_everywhere, kill_often, stale_everywhere},
-    samples::{PINNED, key},
+    samples::{PINNED, key, step},
     store::StepKey,
 };
 use serde_json::json;
@@ -146,6 +146,30 @@ fn many_hits_keep_the_status_small() {
     let whole =
         hits(&world).iter().filter(|k| world.store.steps[*k].outputs["unread"].as_str().unwrap().len() == 500).count();
     assert_eq!(whole, ITEMS as usize, "the record has what the status let go of");
+}
+
+/// The process dies with hits in the status that nothing else tells of, and the next one has something to write at once.
+#[test]
+fn what_was_taken_over_stays_until_it_is_on_record() {
+    let begin = |world: &mut Workflows| {
+        for index in 0..3 {
+            world.kubelet.outcomes.set(&format!("each[{index}]"), 1, Outcome::outputs(r#"{"unread": "u"}"#));
+        }
+        world.kubelet.outcomes.set("short", 1, Outcome::default().after(secs(1)));
+        let each = json!({"name": "each", "image": PINNED, "forEach": {"items": [1, 2, 3]}, "args": ["${string(item)}"],
+            "outputs": [{"name": "unread"}], "cache": {"maxAge": "30m"}});
+        let after_each = step("after-each", &["each"]);
+        create(
+            world,
+            "demo",
+            &json!({"steps": [each, after_each, step("short", &[]), step("after-short", &["short"])]}),
+        );
+        world.run_for(secs(120));
+        world.act(Act::Edit(key("demo"), json!({"spec": {"rerun": {"token": "again"}}})));
+    };
+    let tale = tale("on record", &begin, HOUR);
+    assert_eq!(hits(&check(tale.undisturbed())).len(), 3);
+    check(kill_everywhere(&tale, 1));
 }
 
 /// A condition is asked when the step before it is over, also when that took no time at all.

@@ -142,6 +142,7 @@ fn bench_with(channel: usize, fresh: bool) -> Bench {
         controller: Arc::new(Controller::new(Arc::clone(&shared))),
         shared,
         rows,
+        logs,
         questions,
         store_up,
         server: Api(handle),
