@@ -70,7 +70,8 @@ impl Scene {
     }
 
     fn env(&self) -> Env {
-        let artifacts = ArtifactService { image: "hearth-step".into(), recorder: "https://recorder".into(), store_ca: None };
+        let artifacts =
+            ArtifactService { image: "hearth-step".into(), recorder: "https://recorder".into(), store_ca: None };
         let offer = Arc::new(Offer { artifacts: Some(artifacts), ..Offer::default() });
         Env { offer, namespace_uids: [("lab".to_owned(), self.namespace_uid.clone())].into(), ..env() }
     }
