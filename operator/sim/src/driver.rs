@@ -170,7 +170,7 @@ impl<K: Kind> Driver<K> {
                 .filter(|p| p.metadata.uid.as_deref() == Some(pod.uid.as_str()))
             {
                 Some(found) => {
-                    self.memory.note_pod(uid, &found);
+                    self.memory.note_pod(uid, &found, wire.server.journal().len());
                     again = true;
                 }
                 None => self.memory.note_gone(uid, &pod, wire.server.journal().len()),

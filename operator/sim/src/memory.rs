@@ -158,11 +158,10 @@ impl<K: Kind> Memory<K> {
         Sight { cr, facts, specs }
     }
 
-    /// Notes a pod that the server showed.
-    pub fn note_pod(&mut self, uid: &str, pod: &Pod) {
-        let rv = pod.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0);
+    /// Notes a pod that the server showed, and how new that is: a watch may have lost the pod after its last change.
+    pub fn note_pod(&mut self, uid: &str, pod: &Pod, version: usize) {
         let fact = pod_fact(pod);
-        self.own(uid).fetched.insert(fact.name.clone(), (fact, rv));
+        self.own(uid).fetched.insert(fact.name.clone(), (fact, version));
     }
 
     /// A GET did not find that pod: it is gone, as far as that version of the world goes.

@@ -251,7 +251,7 @@ impl<K: Kind> Pass<K> {
             Sent::Dead => return Went::Dead,
             Sent::NoAnswer => self.trouble = Some(format!("no answer to the fence of {name}")),
             Sent::Answer(Ok(Reply::Pod(pod))) => {
-                memory.note_pod(&self.uid, &pod);
+                memory.note_pod(&self.uid, &pod, wire.server.journal().len());
                 self.learned = true;
             }
             Sent::Answer(Ok(Reply::Cr(_) | Reply::Done)) => {}
@@ -274,7 +274,7 @@ impl<K: Kind> Pass<K> {
     fn who_is_it(&mut self, name: &str, memory: &mut Memory<K>, wire: &mut Wire<'_>) -> Post {
         let Some(pod) = wire.get_pod(&(self.key.0.clone(), name.to_owned())) else { return self.uncertain(name) };
         if controller_of(&pod).as_deref() == Some(self.uid.as_str()) {
-            memory.note_pod(&self.uid, &pod);
+            memory.note_pod(&self.uid, &pod, wire.server.journal().len());
             self.learned = true;
             return if is_fence(&pod) { Post::Uncertain } else { Post::Created };
         }
