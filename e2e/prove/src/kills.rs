@@ -101,7 +101,7 @@ pub fn disturb(args: &KillsArgs, world: &mut World, chance: &mut Chance) -> Resu
         );
     }
     world.start_until(args.diamonds)?;
-    let parts: Vec<String> = killed.iter().map(|(victim, times)| format!("{} {times} times", victim.name())).collect();
+    let parts: Vec<String> = killed.iter().map(|(victim, times)| format!("{} {times}", victim.name())).collect();
     Ok(vec![format!(
         "{} kills in {}: {}; {in_flight} of them with runs in flight.",
         args.kills,

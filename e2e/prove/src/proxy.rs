@@ -225,4 +225,48 @@ mod tests {
         assert_eq!(config["clusters"][0]["cluster"], json!({"server": "http://127.0.0.1:7"}));
         assert_eq!(config["users"][0]["user"]["token"], "t");
     }
+
+    /// Tells what it was asked for and by whom; a watch gets a hundred events.
+    async fn api_server(request: Request) -> String {
+        if request.uri().query().is_some_and(is_watch) {
+            return (0..100).map(|n| format!("{{\"type\":\"ADDED\",\"object\":{n}}}\n")).collect();
+        }
+        let rights = request.headers().get(AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
+        let uri = request.uri().to_string();
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        format!("{uri} {rights:?} {}", String::from_utf8_lossy(&body))
+    }
+
+    async fn ask(client: &Client, request: http::Request<Vec<u8>>) -> String {
+        let answer = client.send(request.map(kube::client::Body::from)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        String::from_utf8(answer.into_body().collect_bytes().await.unwrap().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn requests_pass_as_they_are_and_a_watch_that_lied_has_expired() {
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let config = json!({"current-context": "a",
+            "clusters": [{"name": "a", "cluster": {"server": format!("http://{}", listener.local_addr().unwrap())}}],
+            "users": [{"name": "a", "user": {"token": "t"}}],
+            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}]});
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(config.to_string().as_bytes()).unwrap();
+        runtime.spawn(async move { axum::serve(listener, Router::new().fallback(api_server)).await });
+        let proxy = Proxy::start(file.path(), Chance::new(1)).unwrap();
+
+        runtime.block_on(async {
+            let client = client(proxy.kubeconfig()).await.unwrap();
+            let post = http::Request::post("/api/v1/pods?dryRun=All").body(b"{}".to_vec()).unwrap();
+            assert_eq!(ask(&client, post).await, "/api/v1/pods?dryRun=All Some(\"Bearer t\") {}");
+            let watch = http::Request::get("/api/v1/pods?watch=true").body(Vec::new()).unwrap();
+            let said = ask(&client, watch).await;
+            assert!(said.ends_with(EXPIRED), "{said}");
+        });
+        let counts = proxy.counts();
+        assert_eq!((counts.watches, counts.expired), (1, 1));
+        assert!(counts.events < 100 && counts.dropped + counts.late > 0, "{counts:?}");
+    }
 }

@@ -41,6 +41,9 @@ pub struct Report {
     pub facts: Vec<String>,
 }
 
+/// A figure that has no goal: its name, and how it is told of a side.
+type Figure = (&'static str, fn(&Side) -> String);
+
 impl Report {
     /// The goals that were missed, on either side.
     pub fn missed(&self) -> Vec<String> {
@@ -53,7 +56,7 @@ impl Report {
         let mut out: String = self.circumstances.iter().chain(&self.facts).map(|line| format!("- {line}\n")).collect();
         out += "\n| figure | undisturbed | disturbed | goal | |\n| --- | --- | --- | --- | --- |\n";
         let sides = [&self.calm, &self.disturbed];
-        let figures: [(&str, fn(&Side) -> String); 5] = [
+        let figures: [Figure; 5] = [
             ("runs", |side| side.tally.runs.to_string()),
             ("attempts that ran", |side| side.tally.ran.to_string()),
             ("attempts given up before they ran (void)", |side| side.tally.void.to_string()),
