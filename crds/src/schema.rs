@@ -12,8 +12,7 @@ pub(crate) fn any(_: &mut SchemaGenerator) -> Schema {
 /// The step on exit. It follows all others, once: what says when and how often a step runs is none of its fields.
 pub(crate) fn on_exit(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = Step::json_schema(generator);
-    let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
-    for fields in fields {
+    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         fields.retain(|name, _| !["needs", "after", "approval", "forEach", "cache"].contains(&name.as_str()));
     }
     schema

@@ -1,8 +1,6 @@
 //! Mode ha: two replicas, Postgres, artifacts in S3. What stops replicas comes one after the other, and so does what stops
 //! S3; the ones go beside the others, since neither may hold up a run of the other.
 
-#![expect(clippy::indexing_slicing, reason = "indexing JSON gives null, and a test may fail by panic")]
-
 use anyhow::{Context, Result, bail, ensure};
 use hearth_e2e::{
     A_RUN, A_WORD, Cluster, OPERATOR_NAMESPACE, Scene, audit,

@@ -4,12 +4,7 @@ use super::{Run, StepPhase, StepStatus};
 use crate::{artifacts::StoredArtifact, condition::Reason, json::Json, ranges::Ranges};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Deref,
-    slice,
-    sync::OnceLock,
-};
+use std::{collections::BTreeMap, ops::Deref, slice, sync::OnceLock};
 
 /// Lists up to this length are searched from their begin.
 const SHORT: usize = 64;
@@ -20,7 +15,7 @@ const SHORT: usize = 64;
 pub struct Steps {
     list: Vec<StepStatus>,
     #[serde(skip)]
-    index: OnceLock<HashMap<String, usize>>,
+    index: OnceLock<BTreeMap<String, usize>>,
 }
 
 impl Steps {
@@ -39,7 +34,7 @@ impl Steps {
         self.index.get_or_init(|| self.indexed()).get(name).copied()
     }
 
-    fn indexed(&self) -> HashMap<String, usize> {
+    fn indexed(&self) -> BTreeMap<String, usize> {
         // Of two of one name the first counts, as in short lists.
         self.list.iter().enumerate().rev().map(|(at, step)| (step.name.clone(), at)).collect()
     }

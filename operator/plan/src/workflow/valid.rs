@@ -9,7 +9,7 @@ use hearth_crds::{
 };
 use serde_json::{Map, Value};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
@@ -53,11 +53,11 @@ pub struct Valid {
     /// When runs start by the clock.
     pub schedules: Schedules,
     /// Where each of the steps is among them.
-    pub(super) positions: HashMap<String, usize>,
+    pub(super) positions: BTreeMap<String, usize>,
 }
 
 /// Where each of the steps is among them.
-pub(super) fn positions(steps: &[ValidStep]) -> HashMap<String, usize> {
+pub(super) fn positions(steps: &[ValidStep]) -> BTreeMap<String, usize> {
     steps.iter().enumerate().map(|(at, step)| (step.name.clone(), at)).collect()
 }
 
