@@ -105,7 +105,7 @@ pub struct WorkflowSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<DurationText>,
     /// onExit: one more step, run when all others are over, however they ended; it may read run.phase and the outputs of all steps. It is not stopped by what stopped the run (cancel, timeout, failFast), so give it a timeout of its own. If it fails, so does the run. Default: none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::on_exit")]
     pub on_exit: Option<Box<Step>>,
     /// results of a run by name, each an expression, for example `best: "${steps.fit.outputs.rmse}"`; 8 KiB in all. Default: none.
