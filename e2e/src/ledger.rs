@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What each step does: it appends a line when it starts and one when it ends, and in between it works, or sleeps.
-const SCRIPT: &str = r#"attempt=`sed -n 's/.*"attempt": *\([0-9][0-9]*\).*/\1/p' /hearth/spec.json`; echo "$1 $attempt start" >> /ledger/$RUN; eval "${2:-sleep $LASTS}"; echo "$1 $attempt end" >> /ledger/$RUN; echo '{"n": 1}' > /dev/termination-log"#;
+const SCRIPT: &str = r#"attempt=`sed -n 's/.*"attempt": *\([0-9][0-9]*\).*/\1/p' /hearth/spec.json`; echo "$1 $attempt start" >> /ledger/$RUN; if [ "$2" ]; then eval "$2"; else sleep $LASTS; fi; echo "$1 $attempt end" >> /ledger/$RUN; echo '{"n": 1}' > /dev/termination-log"#;
 
 /// Claims the volume that the ledgers of a namespace are on; a run's file has its id for a name.
 ///
