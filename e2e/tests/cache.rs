@@ -91,7 +91,7 @@ results: {dice: "${steps.make.outputs.dice}", sum: "${steps.read.outputs.sum}", 
         ensure!(said.code == 0 && said.out.contains("Cached"), "{said:?}");
         println!("{}", said.out);
         let said = plugin::hearth(&scene.cluster, &["lineage", &second_id])?;
-        ensure!(said.code == 0 && said.out.contains("work taken over by make"), "{said:?}");
+        ensure!(said.code == 0 && said.out.contains("work taken over by each, make"), "{said:?}");
         println!("{}", said.out);
         let file = std::env::temp_dir().join(&scene.namespace);
         let said =

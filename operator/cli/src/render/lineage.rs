@@ -95,11 +95,12 @@ impl<'a> Bundle<'a> {
         }
     }
 
-    /// The steps, each with its attempts unless that is the first alone.
+    /// The steps, each with its attempts unless that is the first alone, or none was needed.
     fn told(&self, wide: bool) -> String {
         let steps = self.steps.iter().map(|(step, attempts)| {
             let numbers: Vec<String> = attempts.iter().map(i32::to_string).collect();
             match attempts.as_slice() {
+                [0] => (*step).to_owned(),
                 [1] if !wide => (*step).to_owned(),
                 [one] => format!("{step} (attempt {one})"),
                 _ => format!("{step} (attempts {})", numbers.join(", ")),
