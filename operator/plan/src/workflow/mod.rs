@@ -18,6 +18,7 @@ mod lineage;
 mod listing;
 pub mod machine;
 pub mod nested;
+mod new_run;
 pub mod outcome;
 mod params;
 mod pod_rules;
@@ -34,6 +35,7 @@ pub mod validate;
 mod waiting;
 mod whole_logs;
 pub mod with;
+mod write;
 
 use crate::{
     expr::Item,
