@@ -1,5 +1,6 @@
 //! Rows as the store gives them, made into what is read back: once for both back ends.
 
+use crate::export::Export;
 use crate::lineage::Found;
 use crate::model::{Event, Log, Run, RunSummary, Step, Unfinished, WholeLog};
 use crate::report::Known;
@@ -123,6 +124,10 @@ pub(crate) fn step(row: &impl Fields) -> Result<Step, Error> {
 }
 
 /// Work that was done, by its key.
+pub(crate) fn export(row: &impl Fields) -> Result<Export, Error> {
+    Ok(Export { run_id: row.id("run_id")?, ended: row.flag("ended")?, since: row.time("since")? })
+}
+
 pub(crate) fn work(row: &impl Fields) -> Result<(String, Work), Error> {
     let decoded = |e: serde_json::Error| Error::Decode(e.into());
     let work = Work {

@@ -19,6 +19,7 @@
 mod audit;
 mod clean;
 mod error;
+mod export;
 mod fields;
 mod filter;
 mod flush;
@@ -38,6 +39,7 @@ mod writer;
 
 pub use audit::{AuditCursor, AuditEntry, AuditFilter, AuditLink};
 pub use error::{Class, Error};
+pub use export::{Export, ExportTarget};
 pub use filter::{Order, RunFilter};
 pub use hearth_plan::record::{Ack, ObjectKey, RecordBatch};
 pub use lineage::{Lineage, LineageEdge, LineageQuery, LineageRoot};

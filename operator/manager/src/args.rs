@@ -1,6 +1,6 @@
 //! The flags and the environment: nothing else in the operator reads them.
 
-use crate::{artifacts::ArtifactArgs, uninstall::Uninstall};
+use crate::{artifacts::ArtifactArgs, exports::ExportArgs, uninstall::Uninstall};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use hearth_crds::duration::DurationText;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -89,6 +89,9 @@ pub struct RunArgs {
     /// Artifacts.
     #[command(flatten)]
     pub artifacts: ArtifactArgs,
+    /// What other systems are told.
+    #[command(flatten)]
+    pub exports: ExportArgs,
     /// Form of the log.
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
@@ -187,6 +190,10 @@ mod tests {
             "--run-as=unset",
             "--watch-namespaces=a,b",
             "--log-format=json",
+            "--openlineage-url=http://marquez:5000/api/v1/lineage",
+            "--openlineage-namespace=lab",
+            "--opentelemetry-url=http://collector:4318/v1/traces",
+            "--export-ca-file=/etc/hearth-export/ca.crt",
         ])
         .unwrap();
         assert_eq!((cli.run.run_as, cli.run.cluster_tokens), (RunAs(None), false));
@@ -222,6 +229,8 @@ mod tests {
             &["--database-url=x", "--run-as=root"],
             &["--database-url=x", "--lease-duration=soon"],
             &["--database-url=x", "--history-retention=1h"],
+            &["--database-url=x", "--openlineage-namespace=lab"],
+            &["--database-url=x", "--opentelemetry-headers=a=b"],
         ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }

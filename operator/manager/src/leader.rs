@@ -15,6 +15,7 @@ use hearth_driver::{
     lease::{Elector, Ended, LeaseSettings},
     scope::Scope,
 };
+use hearth_export::{Exporter, Targets};
 use hearth_history::{Retention, Store};
 use hearth_plan::{kind::OnDelete, offer::Offer, workflow::WorkflowKind};
 use kube::Client;
@@ -46,6 +47,8 @@ pub struct Given {
     pub authority: watch::Receiver<Option<String>>,
     /// The artifact store, once it is open.
     pub artifacts: watch::Receiver<Option<Artifacts>>,
+    /// Who is told of runs.
+    pub told: Targets,
 }
 
 /// Waits for the lease, leads, and gives it back when all is written.
@@ -81,6 +84,11 @@ pub async fn lead(
     let (up_sender, up) = watch::channel(true);
     let (work_sender, questions) = mpsc::channel(work::QUEUE);
     let _following = health.follow("history", up.clone());
+    let exporter = Exporter::new(store.clone(), what.told, what.metrics.export);
+    for (target, up) in exporter.states() {
+        let _following = health.follow(target, up);
+    }
+    let export = tokio::spawn(exporter.run());
     let (whole_logs, logs) = mpsc::channel(1);
     let settings = settings(args, &store, what.offer, whole_logs);
     let retention = Retention(args.history_retention);
@@ -116,6 +124,7 @@ pub async fn lead(
     collect.abort();
     keep_logs.abort();
     answers.abort();
+    export.abort();
     // All senders are gone: the writer stores what it has, and ends.
     if tokio::time::timeout(ROWS_END, &mut writer).await.is_err() {
         tracing::warn!("the last rows were not stored in time; they are derived again from the objects");

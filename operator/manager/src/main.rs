@@ -4,6 +4,7 @@
 
 mod args;
 mod artifacts;
+mod exports;
 mod leader;
 mod logs;
 mod metrics;
@@ -106,8 +107,13 @@ async fn run(args: RunArgs) -> Result<()> {
     let migrations = store.spawn_migrations();
     health.set("leader", PartState::Standby);
     health.set_ready(true);
-    let given =
-        leader::Given { metrics, offer: Arc::new(offer(&args)?), authority: artifacts::authority(issued), artifacts };
+    let given = leader::Given {
+        metrics,
+        offer: Arc::new(offer(&args)?),
+        authority: artifacts::authority(issued),
+        artifacts,
+        told: args.exports.targets()?,
+    };
     let lead = leader::lead(&args, client, store, health, given, stopping);
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;

@@ -2,6 +2,7 @@
 
 use hearth_api::ApiMetrics;
 use hearth_driver::DriverMetrics;
+use hearth_export::ExportMetrics;
 use hearth_history::HistoryMetrics;
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 
@@ -13,6 +14,8 @@ pub struct Metrics {
     pub history: HistoryMetrics,
     /// Of the API.
     pub api: ApiMetrics,
+    /// Of what other systems are told.
+    pub export: ExportMetrics,
     /// 1 while this process holds the Lease.
     pub leading: Gauge,
 }
@@ -23,7 +26,13 @@ impl Metrics {
         let (driver, leading) = (DriverMetrics::default(), Gauge::default());
         driver.register(registry);
         registry.register("hearth_leading", "Whether this replica holds the Lease, and so reconciles", leading.clone());
-        Self { driver, history: HistoryMetrics::register(registry), api: ApiMetrics::register(registry), leading }
+        Self {
+            driver,
+            history: HistoryMetrics::register(registry),
+            api: ApiMetrics::register(registry),
+            export: ExportMetrics::register(registry),
+            leading,
+        }
     }
 }
 

@@ -144,11 +144,16 @@ fn install() -> Result<()> {
     deploy::command_line(None).map(drop)
 }
 
-/// The tests against the cluster: a few at a time, each file after the other; what stops and hangs parts of the cluster
-/// is a file of its own, and takes care of its order. The last of them, zz_audit, reads what the others made the operator
-/// do. What needs another mode is ignored here, and run by the stages that install it.
+/// The tests against the cluster. What needs another mode is ignored here, and run by the stages that install it.
 fn e2e() -> Result<()> {
-    cluster_tests(&Target::started()?, &[], &[])
+    let alone = ["bad_days::", "poison::", AFTERWARDS];
+    let rounds = [
+        Round { at_once: 6, only: &[], skip: &alone },
+        // What stops and hangs parts of the cluster, or changes the CRD, has it to itself.
+        Round { at_once: 1, only: &["bad_days::", "poison::"], skip: &[] },
+        Round { at_once: 4, only: &[AFTERWARDS], skip: &[] },
+    ];
+    cluster_tests(&Target::started()?, &rounds)
 }
 
 /// Mode ha with artifacts in S3: the examples once more, and changes of leader.
@@ -156,11 +161,12 @@ fn ha() -> Result<()> {
     let target = Target::started()?;
     let image = deploy::images(&target, &["hearth"])?;
     deploy::install_ha(&target, &image)?;
-    cluster_tests(
-        &target,
-        &["examples", "ha", "zz_audit"],
-        &["--include-ignored", "--skip", "nothing_granted_is_unused"],
-    )
+    let rounds = [
+        Round { at_once: 6, only: &["examples::"], skip: &[] },
+        Round { at_once: 4, only: &["ha::", "--include-ignored"], skip: &[] },
+        Round { at_once: 4, only: &[AFTERWARDS], skip: &["nothing_granted_is_unused"] },
+    ];
+    cluster_tests(&target, &rounds)
 }
 
 /// Only these namespaces are watched in the stage of that name.
@@ -174,31 +180,51 @@ fn namespaces() -> Result<()> {
         deploy::namespace(&target, name)?;
     }
     deploy::install(&target, &image, &["--set", &format!("watchNamespaces={{{}}}", WATCHED.join(","))])?;
-    cluster_tests(&target, &["namespaces", "zz_audit"], &["--include-ignored", "watched", "the_operators_log"])?;
+    let rounds = [
+        Round { at_once: 4, only: &["namespaces::", "--include-ignored"], skip: &[] },
+        Round { at_once: 4, only: &["the_operators_log"], skip: &[] },
+    ];
+    cluster_tests(&target, &rounds)?;
     for name in WATCHED {
         target.kubectl(&["delete", "namespace", name, "--ignore-not-found", "--wait", "--timeout=120s"])?;
     }
     deploy::install(&target, &image, &[])
 }
 
-/// Runs these test programs of e2e, all when none is named, with these arguments of the runner. They are built outside of
-/// the cluster's network.
-fn cluster_tests(target: &Target, programs: &[&str], wishes: &[&str]) -> Result<()> {
+/// The tests that read what all others made the operator do.
+const AFTERWARDS: &str = "afterwards::";
+
+/// Some of the tests against the cluster.
+struct Round<'a> {
+    /// So many of them at a time: most wait, and each has a namespace of its own.
+    at_once: u8,
+    /// Those with one of these in their name; all, if there is none.
+    only: &'a [&'a str],
+    skip: &'a [&'a str],
+}
+
+/// Runs tests against the cluster, one round after the other. They are built outside of the cluster's network.
+fn cluster_tests(target: &Target, rounds: &[Round<'_>]) -> Result<()> {
     let plugin = deploy::command_line(None)?;
     tools::run(&mut tools::cargo(&["test", "--package", "hearth-e2e", "--profile", PROFILE, "--quiet", "--no-run"]))?;
-    let mut command = target.command("cargo");
-    command
-        .args(["test", "--package", "hearth-e2e", "--profile", PROFILE, "--offline", "--no-fail-fast"])
-        .args(programs.iter().flat_map(|program| ["--test", *program]))
-        .args(["--", "--test-threads=4", "--show-output"])
-        .args(wishes)
-        .env("HEARTH_PLUGIN", plugin.join("kubectl-hearth"))
-        .env("HEARTH_XTASK", std::env::current_exe()?)
-        .env("HEARTH_DATABASE_URL", target.database_url()?);
-    if target.is_lab() {
-        command.env("HEARTH_LAB_BUCKET", target.bucket()?.folder);
+    let mut failed = Ok(());
+    for round in rounds {
+        let mut command = target.command("cargo");
+        command
+            .args(["test", "--package", "hearth-e2e", "--lib", "--test", "suite", "--profile", PROFILE, "--offline"])
+            .args(["--no-fail-fast", "--", "--show-output", &format!("--test-threads={}", round.at_once)])
+            .args(round.only)
+            .args(round.skip.iter().flat_map(|name| ["--skip", *name]))
+            .env("HEARTH_PLUGIN", plugin.join("kubectl-hearth"))
+            .env("HEARTH_XTASK", std::env::current_exe()?)
+            .env("HEARTH_DATABASE_URL", target.database_url()?);
+        if target.is_lab() {
+            command.env("HEARTH_LAB_BUCKET", target.bucket()?.folder);
+        }
+        // Later rounds say more of what went wrong.
+        failed = failed.and(tools::run(&mut command));
     }
-    tools::run(&mut command)
+    failed
 }
 
 fn lab_down() -> Result<()> {

@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "reported", include_str!("../../migrations/postgres/0006_reported.sql")),
     (7, "logs", include_str!("../../migrations/postgres/0007_logs.sql")),
     (8, "work", include_str!("../../migrations/postgres/0008_work.sql")),
+    (9, "exports", include_str!("../../migrations/postgres/0009_exports.sql")),
 ];
 pub(super) const ADMIT: &str = include_str!("sql/admit.sql");
 const PUBLIC_VIEW: &str = include_str!("sql/public_view.sql");

@@ -4,6 +4,7 @@ mod aging;
 mod audit;
 mod blobs;
 mod connection;
+mod exports;
 mod lineage;
 mod list;
 mod logs;
@@ -171,6 +172,11 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("audit_anchors", audit::AUDIT_ANCHORS),
     ("anchor_audit", audit::ANCHOR_AUDIT),
     ("forget_audit", audit::FORGET_AUDIT),
+    ("exports", exports::EXPORTS),
+    ("exported", exports::EXPORTED),
+    ("put_export_targets", exports::PUT_EXPORT_TARGETS),
+    ("drop_export_targets", exports::DROP_EXPORT_TARGETS),
+    ("drop_exports", exports::DROP_EXPORTS),
     ("get_run", read::GET_RUN),
     ("list_steps", read::LIST_STEPS),
     ("list_events", read::LIST_EVENTS),

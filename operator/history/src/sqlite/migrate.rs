@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "reported", include_str!("../../migrations/sqlite/0005_reported.sql")),
     (6, "logs", include_str!("../../migrations/sqlite/0006_logs.sql")),
     (7, "work", include_str!("../../migrations/sqlite/0007_work.sql")),
+    (8, "exports", include_str!("../../migrations/sqlite/0008_exports.sql")),
 ];
 
 fn migrator() -> Migrator {

@@ -62,6 +62,13 @@ suite! {
             old_chains_go_and_anchors_vouch_for_them,
             many_at_once_are_one_chain_per_writer,
         }
+        exports {
+            a_run_waits_for_each_target_with_its_start_and_its_end,
+            without_targets_nothing_waits,
+            a_truer_end_is_told_again,
+            reported_runs_are_told_too,
+            whoever_is_no_target_any_more_waits_for_nothing,
+        }
         lineage {
             lineage_is_read_both_ways,
             lineage_is_kept_once_and_goes_with_its_run,

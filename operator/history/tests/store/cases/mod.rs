@@ -2,6 +2,7 @@
 
 pub mod artifacts;
 pub mod audit;
+pub mod exports;
 pub mod lineage;
 pub mod logs;
 pub mod ordering;

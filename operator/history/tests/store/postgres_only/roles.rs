@@ -6,8 +6,8 @@ use crate::{
 };
 use hearth_crds::time::Time;
 use hearth_history::{
-    AttemptKey, AuditEntry, AuditFilter, LineageQuery, LineageRoot, Order, Retention, RunFilter, WholeLog, connect,
-    open,
+    AttemptKey, AuditEntry, AuditFilter, ExportTarget, LineageQuery, LineageRoot, Order, Retention, RunFilter,
+    WholeLog, connect, open,
 };
 use hearth_plan::record::{Record, Relation};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
@@ -30,6 +30,7 @@ async fn the_role_that_writes_changes_no_table() {
         store.migrate().await.unwrap();
         store.healthy().await.unwrap();
 
+        store.set_export_targets(&[ExportTarget { name: "traces", starts: true }]).await.unwrap();
         let mut w = start_with(&store, quick(), 64);
         let (id, gone, open_run) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
         for id in [id, gone] {
@@ -55,6 +56,11 @@ async fn the_role_that_writes_changes_no_table() {
         assert_eq!(store.list_steps(id, None, 10).await.unwrap().items.len(), 1);
         let query = LineageQuery { root: LineageRoot::Run(id), namespace: None, namespace_uid: None, depth: 3, limit: 9 };
         assert_eq!(store.lineage(&query).await.unwrap().downstream.len(), 1);
+        let waiting = store.exports("traces", 10).await.unwrap();
+        assert_eq!(waiting.len(), 6);
+        store.exported("traces", &waiting[0]).await.unwrap();
+        store.set_export_targets(&[]).await.unwrap();
+        assert_eq!(store.exports("traces", 10).await.unwrap(), []);
         let at = Time::from_millis(1_600_000_000_000);
         for who in ["ada", "bob"] {
             store.record(&AuditEntry { who: who.to_owned(), ..audit_entry(at) }).await.unwrap();

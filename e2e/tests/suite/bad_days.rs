@@ -1,8 +1,6 @@
 //! Bad days: the store away or hanging, the API server restarted, the operator killed and its decisions panicking.
 //! Run in the lab only, and one after the other: each stops a part of the cluster.
 
-#![expect(clippy::indexing_slicing, reason = "indexing JSON gives null, and a test may fail by panic")]
-
 use anyhow::{Context, Result, ensure};
 use hearth_e2e::{
     A_RUN, A_WORD, Cluster, Scene, audit, lab, lab::Away, ledger, operator, plugin, rows, scene, scene::HELD, status,

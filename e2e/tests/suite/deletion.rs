@@ -1,7 +1,5 @@
 //! What is deleted in mid-run ends, goes, and leaves its record.
 
-#![expect(clippy::indexing_slicing, reason = "indexing JSON gives null, and a test may fail by panic")]
-
 use anyhow::{Context, Result, ensure};
 use hearth_e2e::{A_RUN, A_WORD, Scene, plugin, rows, scene, status, store, until};
 use serde_json::{Value, json};

@@ -1,0 +1,56 @@
+//! What other systems have still to be told.
+
+use super::{Sqlite, migrate::BEGIN};
+use crate::{
+    error::Error,
+    export::{Export, ExportTarget},
+    fields::{all, export},
+};
+use sqlx::Connection;
+
+pub(super) const EXPORTS: &str = include_str!("sql/exports.sql");
+pub(super) const EXPORTED: &str = include_str!("sql/exported.sql");
+pub(super) const PUT_EXPORT_TARGETS: &str = include_str!("sql/put_export_targets.sql");
+pub(super) const DROP_EXPORT_TARGETS: &str = include_str!("sql/drop_export_targets.sql");
+pub(super) const DROP_EXPORTS: &str = include_str!("sql/drop_exports.sql");
+
+impl Sqlite {
+    pub(crate) async fn set_export_targets(&self, targets: &[ExportTarget]) -> Result<(), Error> {
+        self.bounded("noting who is told of runs", async {
+            let rows = serde_json::to_string(targets).map_err(|e| sqlx::Error::Encode(e.into()))?;
+            let mut held = self.hold().await?;
+            let mut transaction = held.connection.begin_with(BEGIN).await?;
+            sqlx::query(PUT_EXPORT_TARGETS).bind(rows.clone()).execute(&mut *transaction).await?;
+            sqlx::query(DROP_EXPORT_TARGETS).bind(rows).execute(&mut *transaction).await?;
+            sqlx::query(DROP_EXPORTS).execute(&mut *transaction).await?;
+            transaction.commit().await?;
+            held.keep();
+            Ok(())
+        })
+        .await
+    }
+
+    pub(crate) async fn exports(&self, target: &str, limit: u32) -> Result<Vec<Export>, Error> {
+        let query = sqlx::query(EXPORTS).bind(target.to_owned()).bind(i64::from(limit));
+        self.read("reading what is to be told", |mut connection| async move {
+            all(&query.fetch_all(&mut *connection).await?, export)
+        })
+        .await
+    }
+
+    pub(crate) async fn exported(&self, target: &str, export: &Export) -> Result<(), Error> {
+        self.bounded("noting what was told", async {
+            let mut held = self.hold().await?;
+            sqlx::query(EXPORTED)
+                .bind(target.to_owned())
+                .bind(export.run_id.to_string())
+                .bind(export.ended)
+                .bind(export.since.to_string())
+                .execute(&mut held.connection)
+                .await?;
+            held.keep();
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,1 @@
+DELETE FROM exports WHERE target NOT IN (SELECT target FROM export_targets)
