@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod cluster;
+pub mod collector;
 pub mod diamond;
 pub mod document;
 pub mod lab;

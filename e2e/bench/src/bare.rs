@@ -1,19 +1,19 @@
 //! The bare loop: when a pod ends, create the pods that waited for it. No object, no history, nothing kept.
 
 use crate::{
-    diamond,
     gaps::Place,
     seen::{MANAGED_BY, Seen},
+    shape::Shape,
 };
 use anyhow::{Context, Result};
 use hearth_crds::label;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client,
     api::{DeleteParams, ListParams, ObjectMeta, PostParams},
 };
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::watch::Sender;
@@ -22,52 +22,68 @@ use tokio::sync::watch::Sender;
 pub struct Bare {
     pods: Api<Pod>,
     seen: Sender<Seen>,
-    /// Per run, the steps that were started.
-    started: Mutex<HashMap<String, BTreeSet<&'static str>>>,
-    templates: Mutex<HashMap<String, Pod>>,
+    runs: Mutex<HashMap<String, Started>>,
+    template: Mutex<Option<Pod>>,
+}
+
+/// A run of the loop.
+struct Started {
+    shape: Arc<Shape>,
+    /// What could start, but for the limit of pods at a time.
+    ready: VecDeque<String>,
+    /// All that are ready, or were.
+    reached: BTreeSet<String>,
+    live: usize,
 }
 
 impl Bare {
     pub fn new(client: Client, namespace: &str, seen: Sender<Seen>) -> Arc<Self> {
         let pods = Api::namespaced(client, namespace);
-        Arc::new(Self { pods, seen, started: Mutex::default(), templates: Mutex::default() })
+        Arc::new(Self { pods, seen, runs: Mutex::default(), template: Mutex::default() })
     }
 
-    /// Takes a pod of the operator as the one to create for its step.
+    /// Takes a pod of the operator as the one to create for every step: they differ by names alone.
     pub fn imitate(&self, pod: &Pod) {
-        if let Some(step) = pod.labels().get(label::STEP) {
-            let mut templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
-            templates.entry(step.clone()).or_insert_with(|| strip(pod));
-        }
+        *self.template.lock().unwrap_or_else(PoisonError::into_inner) = Some(strip(pod));
     }
 
     /// Starts a run.
-    pub fn start(self: &Arc<Self>, run: &str) {
-        self.started.lock().unwrap_or_else(PoisonError::into_inner).insert(run.to_owned(), BTreeSet::new());
-        self.go_on(run);
+    pub fn start(self: &Arc<Self>, run: &str, shape: &Arc<Shape>) {
+        let ready: VecDeque<String> = shape.roots().map(str::to_owned).collect();
+        let begun = Started { shape: Arc::clone(shape), ready, reached: BTreeSet::new(), live: 0 };
+        let mut all = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = all.entry(run.to_owned()).or_insert(begun);
+        self.post_ready(run, begun);
     }
 
     /// A pod has ended: what waited for it is created at once.
     pub fn ended(self: &Arc<Self>, place: &Place) {
-        self.go_on(&place.run);
+        let mut all = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(run) = all.get_mut(&place.run) else { return };
+        run.live = run.live.saturating_sub(1);
+        let seen = self.seen.borrow();
+        for child in run.shape.children(&place.step) {
+            if seen.have_ended(&place.run, run.shape.needs(child)) && run.reached.insert(child.clone()) {
+                run.ready.push_back(child.clone());
+            }
+        }
+        drop(seen);
+        self.post_ready(&place.run, run);
     }
 
-    fn go_on(self: &Arc<Self>, run: &str) {
-        let mut all = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(started) = all.get_mut(run) else { return };
-        let seen = self.seen.borrow();
-        for (step, needs) in diamond::steps() {
-            if !started.contains(step) && (needs.is_empty() || seen.have_ended(run, needs)) {
-                started.insert(step);
-                self.post(run, step);
-            }
+    fn post_ready(self: &Arc<Self>, name: &str, run: &mut Started) {
+        while run.live < run.shape.at_once
+            && let Some(step) = run.ready.pop_front()
+        {
+            run.live += 1;
+            self.post(name, step);
         }
     }
 
-    fn post(self: &Arc<Self>, run: &str, step: &'static str) {
+    fn post(self: &Arc<Self>, run: &str, step: String) {
         let (this, run) = (Arc::clone(self), run.to_owned());
         tokio::spawn(async move {
-            let created = match this.pod(&run, step) {
+            let created = match this.pod(&run, &step) {
                 Ok(pod) => this.pods.create(&PostParams::default(), &pod).await.map(|_| ()).context("create"),
                 Err(error) => Err(error),
             };
@@ -78,11 +94,12 @@ impl Bare {
     }
 
     fn pod(&self, run: &str, step: &str) -> Result<Pod> {
-        let templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pod = templates.get(step).with_context(|| format!("the operator made no pod of step {step}"))?.clone();
+        let template = self.template.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pod = template.clone().context("the operator made no pod")?;
         pod.metadata.name = Some(format!("{run}-{step}"));
         let labels = pod.metadata.labels.get_or_insert_default();
         labels.insert(label::RUN.to_owned(), run.to_owned());
+        labels.insert(label::STEP.to_owned(), step.to_owned());
         Ok(pod)
     }
 

@@ -4,15 +4,18 @@ use crate::{
     Args,
     audit::{Log, Request},
     bare::Bare,
-    diamond,
     gaps::Place,
-    report::Figures,
+    report::{Figures, Large},
     seen::{self, Seen},
+    shape::Shape,
     tally::Both,
 };
 use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
-use hearth_crds::workflow::Workflow;
+use hearth_crds::{
+    label,
+    workflow::{RunPhase, Workflow},
+};
 use hearth_e2e::standalone::{Operator, cpu_seconds};
 use k8s_openapi::api::{
     authentication::v1::SelfSubjectReview,
@@ -38,10 +41,14 @@ const IDENTITY: &str = "hearth-bench";
 /// Runs that warm up both sides and count for nothing.
 const WARM_UP: u32 = 3;
 /// How long a round may take.
-const ROUND: Duration = Duration::from_secs(180);
+const ROUND: Duration = Duration::from_secs(600);
 /// Between two looks at the audit log. The operator's end of a round is read there, since a watch of our own would add
 /// to what the API server has to do while the operator is measured.
 const TURN: Duration = Duration::from_millis(50);
+/// Steps of a layer of the large Workflow.
+const WIDTH: u32 = 100;
+/// Between two looks at the status of a large run.
+const LOOK: Duration = Duration::from_millis(500);
 /// How long a namespace may take to come, or to go.
 const NAMESPACE: Duration = Duration::from_secs(90);
 
@@ -65,6 +72,7 @@ pub async fn run(args: &Args) -> Result<Figures> {
         seen,
         bare,
         bare_runs: 0,
+        diamond: Shape::diamond(),
         requests: Vec::new(),
     };
     let measured = bench.measure().await;
@@ -120,6 +128,7 @@ struct Bench<'a> {
     seen: watch::Sender<Seen>,
     bare: Arc<Bare>,
     bare_runs: u32,
+    diamond: Arc<Shape>,
     /// What the log said since the last round began.
     requests: Vec<Request>,
 }
@@ -150,6 +159,17 @@ impl Bench<'_> {
         }
         eprintln!();
         figures.peak = self.operator.peak_mib()?;
+        let steps = |n: u32| Shape::layers(n.div_ceil(WIDTH) as usize, WIDTH.min(n) as usize);
+        for (count, what, shape, most_seconds) in [
+            (self.args.steps, "steps", steps(self.args.steps), Some(5.0)),
+            (self.args.items, "items", Shape::fan_out(self.args.items as usize), None),
+        ] {
+            if count > 0 {
+                eprintln!("{count} {what}");
+                let large = self.large(what, &shape).await.with_context(|| format!("{count} {what}"))?;
+                figures.large.push(Large { name: format!("{} {what}", shape.pods()), most_seconds, ..large });
+            }
+        }
         Ok(figures)
     }
 
@@ -187,12 +207,48 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The operator's runs, then as many of the bare loop, and what the log says of both.
+    /// The operator's runs of the diamond, then as many of the bare loop.
     async fn round(&mut self, orders: &[Order], both: &mut Both) -> Result<()> {
         let before = self.operator.cpu_seconds()?;
         self.orders(orders).await?;
+        let shape = Arc::clone(&self.diamond);
+        self.compare(orders.len(), &shape, before, both).await
+    }
+
+    /// One run of a large shape.
+    async fn large(&mut self, what: &str, shape: &Arc<Shape>) -> Result<Large> {
+        let name = format!("large-{what}");
+        let (before, begun) = (self.operator.cpu_seconds()?, Instant::now());
+        self.workflows.create(&PostParams::default(), &shape.workflow(&name)?).await?;
+        let mut large = Large::default();
+        loop {
+            let status = self.workflows.get_status(&name).await?.status.unwrap_or_default();
+            large.status = large.status.max(serde_json::to_vec(&status)?.len());
+            match status.phase {
+                Some(RunPhase::Succeeded) => break,
+                Some(RunPhase::Failed | RunPhase::Cancelled) => bail!("the run ended as {:?}", status.phase),
+                _ => {}
+            }
+            self.turn("the operator's large run", begun).await?;
+            sleep(LOOK).await;
+        }
+        // The last of its pods go when the end is on record.
+        let live = Api::<Pod>::namespaced(self.client.clone(), &self.namespace);
+        let own = ListParams::default().labels(&format!("{}=hearth", label::MANAGED_BY)).limit(1);
+        ask_until("the pods of the large run to go", ROUND, async || {
+            Ok(live.list_metadata(&own).await?.items.is_empty())
+        })
+        .await?;
+        large.peak = self.operator.peak_mib()?;
+        let mut both = Both::default();
+        self.compare(1, shape, before, &mut both).await?;
+        Ok(Large { both, ..large })
+    }
+
+    /// As many runs of the bare loop as the operator just did, and what the log says of both.
+    async fn compare(&mut self, runs: usize, shape: &Arc<Shape>, before: f64, both: &mut Both) -> Result<()> {
         let ours = cpu_seconds(id())?;
-        self.bare_round(orders.len()).await?;
+        self.bare_round(runs, shape).await?;
         both.bare.cpu += cpu_seconds(id())? - ours;
         // What the operator did in the meantime is its own cost all the same.
         both.operator.cpu += self.operator.cpu_seconds()? - before;
@@ -200,8 +256,8 @@ impl Bench<'_> {
         let mut requests = std::mem::take(&mut self.requests);
         // Our own requests beside the bare loop's ask the operator for a run.
         requests.retain(|r| r.user() != self.user || r.is_about_pods());
-        both.operator.add(&requests, &self.args.operator_user, orders.len(), Place::of_operator)?;
-        both.bare.add(&requests, &self.user, orders.len(), Place::of_bare)
+        both.operator.add(&requests, &self.args.operator_user, runs, shape, Place::of_operator)?;
+        both.bare.add(&requests, &self.user, runs, shape, Place::of_bare)
     }
 
     /// Starts these runs of the operator, and waits until they are over and cleared away.
@@ -216,7 +272,7 @@ impl Bench<'_> {
 
     async fn order(&self, order: &Order) -> Result<()> {
         if order.number == 1 {
-            self.workflows.create(&PostParams::default(), &diamond::workflow(&order.object)?).await?;
+            self.workflows.create(&PostParams::default(), &self.diamond.workflow(&order.object)?).await?;
         } else {
             let patch = json!({"spec": {"rerun": {"token": order.number.to_string()}}});
             self.workflows.patch(&order.object, &PatchParams::default(), &Patch::Merge(patch)).await?;
@@ -224,14 +280,15 @@ impl Bench<'_> {
         Ok(())
     }
 
-    async fn bare_round(&mut self, runs: usize) -> Result<()> {
+    async fn bare_round(&mut self, runs: usize, shape: &Arc<Shape>) -> Result<()> {
         let first = self.bare_runs;
         self.bare_runs += u32::try_from(runs)?;
         let names: Vec<String> = (first..self.bare_runs).map(|n| format!("bare-{n}")).collect();
-        names.iter().for_each(|run| self.bare.start(run));
-        self.until("the bare loop's runs", |s| names.iter().all(|run| s.is_over(run))).await?;
+        names.iter().for_each(|run| self.bare.start(run, shape));
+        let pods = shape.pods();
+        self.until("the bare loop's runs", |s| names.iter().all(|run| s.is_over(run, pods))).await?;
         try_join_all(names.iter().map(|run| self.bare.sweep(run))).await?;
-        self.until("the bare loop's pods to go", |s| names.iter().all(|run| s.is_swept(run))).await
+        self.until("the bare loop's pods to go", |s| names.iter().all(|run| s.is_swept(run, pods))).await
     }
 
     async fn until(&mut self, what: &str, done: impl Fn(&Seen) -> bool) -> Result<()> {

@@ -1,6 +1,6 @@
 //! From a parent's terminal status to its child's create request.
 
-use crate::{audit::Request, diamond};
+use crate::{audit::Request, shape::Shape};
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use std::{collections::HashMap, time::Duration};
@@ -32,7 +32,7 @@ impl Place {
 ///
 /// # Errors
 /// A pod was created of which a parent's end is not in the log.
-pub fn gaps(requests: &[Request], place: fn(&str) -> Option<Place>) -> Result<Vec<Duration>> {
+pub fn gaps(requests: &[Request], shape: &Shape, place: fn(&str) -> Option<Place>) -> Result<Vec<Duration>> {
     let mut ends: HashMap<Place, Timestamp> = HashMap::new();
     for request in requests.iter().filter(|r| r.ends_pod()) {
         if let Some(place) = place(request.name()) {
@@ -44,8 +44,8 @@ pub fn gaps(requests: &[Request], place: fn(&str) -> Option<Place>) -> Result<Ve
     for request in requests.iter().filter(|r| r.creates_pod()) {
         let Some(place) = place(request.name()) else { continue };
         let mut last = None;
-        for need in diamond::needs(&place.step) {
-            let parent = Place { run: place.run.clone(), step: (*need).to_owned() };
+        for need in shape.needs(&place.step) {
+            let parent = Place { run: place.run.clone(), step: need.clone() };
             let end = ends.get(&parent).with_context(|| {
                 format!(
                     "pod {} was created before {need} of run {} ended, or its end is not in the audit log",
@@ -59,6 +59,17 @@ pub fn gaps(requests: &[Request], place: fn(&str) -> Option<Place>) -> Result<Ve
         found.extend(last.map(|end| Duration::try_from(request.received.duration_since(end)).unwrap_or_default()));
     }
     Ok(found)
+}
+
+/// From the arrival of the first request that creates a pod, to the answer to the write of the last pod's end.
+pub fn span(requests: &[Request]) -> Duration {
+    let created: HashMap<&str, Timestamp> =
+        requests.iter().filter(|r| r.creates_pod()).map(|r| (r.name(), r.received)).collect();
+    let begun = created.values().min().copied();
+    let ends = requests.iter().filter(|r| r.ends_pod() && created.contains_key(r.name()));
+    let over = ends.map(|r| r.answered).max();
+    let both = begun.zip(over).and_then(|(begun, over)| Duration::try_from(over.duration_since(begun)).ok());
+    both.unwrap_or_default()
 }
 
 /// The value below which this part of them lies (nearest rank).
@@ -89,13 +100,14 @@ mod tests {
     #[test]
     fn a_join_waits_for_its_last_parent() {
         let log = [end("a1", 10), end("a2", 40), end("a3", 20), end("a4", 30), create("b1", 47)];
-        assert_eq!(gaps(&log, Place::of_bare).unwrap(), [Duration::from_millis(7)]);
+        let diamond = Shape::diamond();
+        assert_eq!(gaps(&log, &diamond, Place::of_bare).unwrap(), [Duration::from_millis(7)]);
     }
 
     #[test]
     fn a_first_step_has_no_gap_and_a_missing_end_is_an_error() {
-        assert!(gaps(&[create("first", 5)], Place::of_bare).unwrap().is_empty());
-        assert!(gaps(&[create("a1", 5)], Place::of_bare).is_err());
+        assert!(gaps(&[create("first", 5)], &Shape::diamond(), Place::of_bare).unwrap().is_empty());
+        assert!(gaps(&[create("a1", 5)], &Shape::diamond(), Place::of_bare).is_err());
     }
 
     #[test]

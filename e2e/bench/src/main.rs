@@ -11,10 +11,10 @@
 mod audit;
 mod bare;
 mod bench;
-mod diamond;
 mod gaps;
 mod report;
 mod seen;
+mod shape;
 mod tally;
 
 use anyhow::Result;
@@ -47,6 +47,12 @@ pub struct Args {
     /// Diamonds at once in such a round.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     at_once: u32,
+    /// Steps of a large Workflow, in layers of 100 at most; 0 leaves it out.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(..=2000))]
+    steps: u32,
+    /// Items of a large fan-out; 0 leaves it out.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(..=10_000))]
+    items: u32,
     /// Document to put the tables into, between its marks.
     #[arg(long)]
     write: Option<PathBuf>,

@@ -14,11 +14,31 @@ pub struct Figures {
     pub many: Both,
     /// How many.
     pub at_once: usize,
+    /// Large runs, by what they are.
+    pub large: Vec<Large>,
     /// The operator's peak of memory, in MiB.
     pub peak: f64,
     /// Lines about machine, command and date.
     pub circumstances: Vec<String>,
 }
+
+/// A run of very many pods.
+#[derive(Debug, Default)]
+pub struct Large {
+    /// What it is.
+    pub name: String,
+    /// It may take so many seconds more than the bare loop.
+    pub most_seconds: Option<f64>,
+    /// Both sides.
+    pub both: Both,
+    /// The longest status that was seen, in bytes of JSON.
+    pub status: usize,
+    /// The operator's peak of memory by then, in MiB.
+    pub peak: f64,
+}
+
+/// Status stays below this, in bytes.
+const MAX_STATUS: usize = 64 * 1024;
 
 struct Row {
     figure: String,
@@ -44,6 +64,7 @@ impl Figures {
     fn single(&self) -> Both {
         let join = |a: &Side, b: &Side| Side {
             gaps: [a.gaps.as_slice(), &b.gaps].concat(),
+            runs: a.runs + b.runs,
             pods: a.pods + b.pods,
             cpu: a.cpu + b.cpu,
             reads: a.reads + b.reads,
@@ -91,6 +112,29 @@ impl Figures {
         rows.push(row("CPU for 1,000 pods, one diamond at a time", cpu(&single.operator), cpu(&single.bare), "", None));
         let many = format!("CPU for 1,000 pods, {} diamonds at once", self.at_once);
         rows.push(row(&many, cpu(&self.many.operator), cpu(&self.many.bare), "", None));
+        for large in &self.large {
+            let (took, bare) = (large.both.operator.span.as_secs_f64(), large.both.bare.span.as_secs_f64());
+            let goal = if large.most_seconds.is_some() { "≤ 5 s more than bare" } else { "" };
+            let met = large.most_seconds.map(|most| took - bare <= most);
+            let took = format!("{took:.1} s ({:+.1} s)", took - bare);
+            rows.push(row(
+                &format!("{}, first create to last end", large.name),
+                took,
+                format!("{bare:.1} s"),
+                goal,
+                met,
+            ));
+            let status = format!("{:.1} KiB", large.status as f64 / 1024.0);
+            let met = Some(large.status < MAX_STATUS);
+            rows.push(row(&format!("{}, longest status", large.name), status, String::new(), "< 64 KiB", met));
+            let writes = |side: &Side| format!("{:.2}", side.most() as f64 / (side.pods as f64).max(1.0));
+            let (ours, theirs) = (writes(&large.both.operator), writes(&large.both.bare));
+            rows.push(row(&format!("{}, API writes for each pod", large.name), ours, theirs, "", None));
+            let (ours, theirs) = (cpu(&large.both.operator), cpu(&large.both.bare));
+            rows.push(row(&format!("{}, CPU for 1,000 pods", large.name), ours, theirs, "", None));
+            let peak = format!("{:.0} MiB", large.peak);
+            rows.push(row(&format!("{}, peak RSS by then", large.name), peak, String::new(), "", None));
+        }
         rows.push(row("Peak RSS", format!("{:.0} MiB", self.peak), String::new(), "", None));
         rows
     }
@@ -152,8 +196,7 @@ fn writes(figure: &str, both: &Both, goal: &'static str, limit: usize) -> Row {
 }
 
 fn per_run(count: usize, side: &Side) -> String {
-    let runs = side.pods / crate::diamond::PODS;
-    if count == 0 { "–".to_owned() } else { number(count as f64 / runs.max(1) as f64) }
+    if count == 0 { "–".to_owned() } else { number(count as f64 / side.runs.max(1) as f64) }
 }
 
 /// Whole numbers as such, others with two digits.
@@ -173,7 +216,7 @@ mod tests {
     fn side(gap: u64, writes: usize) -> Side {
         let gaps = vec![Duration::from_millis(gap); 9];
         let kinds = [("create pods".to_owned(), 10)].into();
-        Side { gaps, writes: kinds, per_round: vec![writes], reads: 0, pods: 10, cpu: 0.02 }
+        Side { gaps, writes: kinds, per_round: vec![writes], runs: 1, pods: 10, cpu: 0.02, ..Side::default() }
     }
 
     fn figures(single: u64, many: u64, writes: usize) -> Figures {
@@ -183,6 +226,13 @@ mod tests {
             later: both(single),
             many: both(many),
             at_once: 20,
+            large: vec![Large {
+                name: "2,000 steps".into(),
+                most_seconds: Some(5.0),
+                both: both(10),
+                status: 4096,
+                peak: 40.0,
+            }],
             peak: 30.2,
             circumstances: vec!["here".into()],
         }

@@ -2,8 +2,8 @@
 
 use crate::{
     audit::Request,
-    diamond,
     gaps::{self, Place},
+    shape::Shape,
 };
 use anyhow::{Result, ensure};
 use std::{collections::BTreeMap, time::Duration};
@@ -19,14 +19,18 @@ pub struct Side {
     pub per_round: Vec<usize>,
     /// Reads of pods.
     pub reads: usize,
+    /// Runs.
+    pub runs: usize,
     /// Pods that were created.
     pub pods: usize,
+    /// From the first create of a pod to the end of the last, of the last round.
+    pub span: Duration,
     /// CPU-seconds.
     pub cpu: f64,
 }
 
 impl Side {
-    /// Takes one round's requests of this side's user: so many runs of the diamond.
+    /// Takes one round's requests of this side's user: so many runs of that shape.
     ///
     /// # Errors
     /// The log lacks a request that must be there.
@@ -35,20 +39,23 @@ impl Side {
         requests: &[Request],
         user: &str,
         runs: usize,
+        shape: &Shape,
         place: fn(&str) -> Option<Place>,
     ) -> Result<()> {
         let made = |r: &Request| !r.creates_pod() || r.user() == user;
         let relevant: Vec<Request> = requests.iter().filter(|r| made(r)).cloned().collect();
         let own = || relevant.iter().filter(|r| r.user() == user);
         let pods = own().filter(|r| r.creates_pod()).count();
-        ensure!(pods == runs * diamond::PODS, "{pods} pods were created by {user} for {runs} runs");
+        ensure!(pods == runs * shape.pods(), "{pods} pods were created by {user} for {runs} runs");
+        self.runs += runs;
         self.pods += pods;
         self.reads += own().filter(|r| r.reads_pods()).count();
         for write in own().filter(|r| r.is_write()) {
             *self.writes.entry(write.what()).or_default() += 1;
         }
+        self.span = gaps::span(&relevant);
         self.per_round.push(own().filter(|r| r.is_write()).count());
-        self.gaps.extend(gaps::gaps(&relevant, place)?);
+        self.gaps.extend(gaps::gaps(&relevant, shape, place)?);
         Ok(())
     }
 
@@ -60,7 +67,7 @@ impl Side {
     /// API writes of a run on average.
     pub fn mean(&self) -> f64 {
         let writes: usize = self.per_round.iter().sum();
-        writes as f64 * diamond::PODS as f64 / (self.pods as f64).max(1.0)
+        writes as f64 / (self.runs as f64).max(1.0)
     }
 
     /// A quantile of the gaps, in milliseconds.
@@ -97,9 +104,9 @@ mod tests {
         log.push(request(&line("us", "patch", "workflows/status", "w", None, times)));
         log.push(request(&line("us", "get", "pods", "p", None, times)));
         let mut side = Side::default();
-        side.add(&log, "us", 1, |_| None).unwrap();
+        side.add(&log, "us", 1, &Shape::diamond(), |_| None).unwrap();
         assert_eq!((side.pods, side.reads, side.most()), (10, 1, 11));
         assert_eq!(side.writes.get("create pods"), Some(&10));
-        assert!(Side::default().add(&log, "them", 1, |_| None).is_err());
+        assert!(Side::default().add(&log, "them", 1, &Shape::diamond(), |_| None).is_err());
     }
 }

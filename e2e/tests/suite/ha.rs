@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use hearth_e2e::{
     A_RUN, A_WORD, Cluster, OPERATOR_NAMESPACE, Scene, audit,
+    collector::{Collector, Post},
     lab::{self, Away, Busy},
     ledger, operator, plugin,
     process::capture,
@@ -115,12 +116,12 @@ fn says(scene: &Scene, pod: &Value, words: &str) -> Result<()> {
     })
 }
 
-/// HOST:PORT of the S3 server, as the operator was told.
-fn s3_address(cluster: &Cluster) -> Result<String> {
+/// What follows such a flag of the operator, up to the path.
+fn told(cluster: &Cluster, flag: &str) -> Result<String> {
     let found = cluster.get(&["-n", OPERATOR_NAMESPACE, "deployment", "hearth"])?.context("no Deployment hearth")?;
     let flags = items(&found, "/spec/template/spec/containers/0/args").iter().filter_map(Value::as_str);
-    let mut endpoints = flags.filter_map(|flag| flag.strip_prefix("--artifacts-s3-endpoint=https://"));
-    endpoints.next().map(str::to_owned).context("the operator keeps its artifacts in no S3")
+    let mut values = flags.filter_map(|all| all.strip_prefix(flag)?.split('/').next());
+    values.next().map(str::to_owned).with_context(|| format!("the operator has no flag {flag}"))
 }
 
 /// S3 answers 503, and then is away, while a step has something to store: it says so and waits; others go on.
@@ -137,7 +138,7 @@ fn s3_is_busy_and_away_in_mid_run() -> Result<()> {
         scene.apply("during", HANDS_ON)?;
         let pod = scene.running_pod("during", "make")?;
         let away = Away::stopped("s3")?;
-        let busy = Busy::s3(&s3_address(&scene.cluster)?)?;
+        let busy = Busy::s3(&told(&scene.cluster, "--artifacts-s3-endpoint=https://")?)?;
         scene.let_go(&pod)?;
         says(scene, &pod, "artifact noise: the artifact store answered 503: Please reduce your request rate.")?;
         drop(busy);
@@ -162,6 +163,47 @@ fn s3_is_busy_and_away_in_mid_run() -> Result<()> {
         ensure!(steps.iter().all(|s| s["phase"] == json!("Succeeded") || s["phase"] == json!("Void")), "{steps:?}");
         Ok(())
     })
+}
+
+/// Nobody listens where runs are exported to, until a run is long over: then it is told, whoever leads by then.
+#[test]
+#[ignore = "needs mode ha: cargo xtask test --only ha"]
+fn a_collector_that_comes_late_is_told_of_all() -> Result<()> {
+    scene("exports", |scene| {
+        scene.apply("told", "{steps: [{name: a, command: ['true']}, {name: b, needs: [a], command: ['false']}]}")?;
+        let object = scene.wait("told", "condition=Failed", A_RUN)?;
+        let id = text(&object, "/status/run/id").to_owned();
+        recorded(scene, &object)?;
+        let collector = Collector::listen(&told(&scene.cluster, "--openlineage-url=http://")?)?;
+        let events = until("the run is told in events", A_RUN, || {
+            let all = collector.posts().into_iter().filter(|post| post.path == "/api/v1/lineage");
+            let events = all.map(|post| serde_json::from_slice(&post.body)).collect::<Result<Vec<Value>, _>>()?;
+            let of: Vec<Value> = events.into_iter().filter(|e| e.to_string().contains(&id)).collect();
+            Ok(of.iter().any(|e| e["eventType"] == "FAIL" && e["job"]["name"] == "told").then_some(of))
+        })?;
+        let brief = |e: &Value| format!("{} {}", text(e, "/eventType"), text(e, "/job/name"));
+        let told: Vec<String> = events.iter().map(brief).collect();
+        let want = ["START told", "START told.a", "COMPLETE told.a", "START told.b", "FAIL told.b", "FAIL told"];
+        // A leader that was killed on the way has the next one tell it again.
+        ensure!(
+            want.iter().all(|w| told.iter().any(|t| t == w)) && told.first().is_some_and(|t| t == want[0]),
+            "{told:?}"
+        );
+        ensure!(
+            events.iter().all(|e| text(e, "/job/namespace") == format!("hearth/{}", scene.namespace)),
+            "{events:?}"
+        );
+        let trace: Vec<u8> =
+            id.split('-').flat_map(|part| part.as_bytes().chunks(2)).map(hex).collect::<Result<_>>()?;
+        until("the run is told as a trace", A_RUN, || {
+            let holds = |post: &Post| post.path == "/v1/traces" && post.body.windows(16).any(|bytes| bytes == trace);
+            Ok(collector.posts().iter().any(holds).then_some(()))
+        })
+    })
+}
+
+fn hex(pair: &[u8]) -> Result<u8> {
+    Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?)
 }
 
 /// The runs of these Workflows ended well, each with one row, and no attempt was started twice.

@@ -1,6 +1,6 @@
 //! Images, database Secret and chart: the operator as it is installed in the lab.
 
-use crate::{cluster::Target, repo, stage::Stages, tools};
+use crate::{cluster::Target, lab::COLLECTOR, repo, stage::Stages, tools};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub fn namespace(target: &Target, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Installs mode ha, or upgrades to it: two replicas, artifacts in S3.
+/// Installs mode ha, or upgrades to it: two replicas, artifacts in S3, exports to an address of the lab.
 pub fn install_ha(target: &Target, image: &str) -> Result<()> {
     let bucket = target.bucket()?;
     let metadata = json!({"name": BUCKET, "namespace": NAMESPACE});
@@ -60,7 +60,11 @@ pub fn install_ha(target: &Target, image: &str) -> Result<()> {
         "artifacts.s3.bucket={},artifacts.s3.endpoint={},artifacts.s3.existingSecret={BUCKET},artifacts.s3.caConfigMap={BUCKET}",
         bucket.name, bucket.endpoint
     );
-    install(target, image, &["--set", "mode=ha,replicas=2", "--set", &s3])
+    // Only a test listens there, for a while.
+    let exports = format!(
+        "exports.openLineage.url=http://{COLLECTOR}/api/v1/lineage,exports.openTelemetry.url=http://{COLLECTOR}/v1/traces"
+    );
+    install(target, image, &["--set", "mode=ha,replicas=2", "--set", &s3, "--set", &exports])
 }
 
 /// Installs or upgrades the chart with this image, and waits until the operator is ready.

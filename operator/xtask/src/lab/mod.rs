@@ -22,7 +22,7 @@ mod users;
 mod volumes;
 
 pub use packages::check_go;
-pub use place::Lab;
+pub use place::{COLLECTOR, Lab};
 pub use s3::{Bucket, bucket};
 
 use anyhow::{Context, Result, bail};

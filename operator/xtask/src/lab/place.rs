@@ -7,6 +7,9 @@ use std::process::Command;
 /// Address of the node, the API server, Postgres and the name server, on a bridge without ports.
 pub const ADDRESS: &str = "10.88.255.1";
 
+/// Where a test may listen for what the operator exports.
+pub const COLLECTOR: &str = "10.88.255.1:7979";
+
 /// One lab: its name decides its folders, its network namespace and its node's name.
 #[derive(Debug, Clone)]
 pub struct Lab {
