@@ -45,8 +45,8 @@ impl Collector {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let posts = Arc::clone(&posts);
-                std::thread::spawn(move || serve(&stream, &posts));
+                let (posts, stop) = (Arc::clone(&posts), Arc::clone(&stop));
+                std::thread::spawn(move || serve(&stream, &posts, &stop));
             }
         });
         Ok(collector)
@@ -68,11 +68,15 @@ impl Drop for Collector {
 }
 
 /// Answers one request after the other with 200. A broken one ends the connection, and whoever sent it tries again.
-fn serve(stream: &TcpStream, posts: &Mutex<Vec<Post>>) -> Option<()> {
+fn serve(stream: &TcpStream, posts: &Mutex<Vec<Post>>, stop: &AtomicBool) -> Option<()> {
     stream.set_read_timeout(Some(Duration::from_secs(120))).ok()?;
     let mut reader = BufReader::new(stream);
     loop {
         let post = read(&mut reader)?;
+        // What came after the last look is not taken.
+        if stop.load(Ordering::Relaxed) {
+            return None;
+        }
         posts.lock().unwrap_or_else(PoisonError::into_inner).push(post);
         (&mut &*stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").ok()?;
     }

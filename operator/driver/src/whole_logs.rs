@@ -43,9 +43,13 @@ pub(crate) fn keep(shared: &Arc<Shared>, uid: &str, namespace: &str, pod: &str, 
     let keeping = Keeping { namespace: namespace.to_owned(), pod: pod.to_owned(), attempt: attempt.clone() };
     let (shared, uid) = (Arc::clone(shared), uid.to_owned());
     tokio::spawn(async move {
-        shared.metrics.logs_waiting.inc();
         let mut pause = FIRST_PAUSE;
+        let mut waits = false;
         while let Err(why) = keeping.once(&shared).await {
+            // One that is only in line behind others does not wait for a store.
+            if !std::mem::replace(&mut waits, true) {
+                shared.metrics.logs_waiting.inc();
+            }
             let Keeping { namespace, pod, .. } = &keeping;
             tracing::warn!(namespace, pod, why, ?pause, "a whole log is not stored yet; its pod stays until it is");
             shared.metrics.log("again");
@@ -56,7 +60,9 @@ pub(crate) fn keep(shared: &Arc<Shared>, uid: &str, namespace: &str, pod: &str, 
                 break;
             }
         }
-        shared.metrics.logs_waiting.dec();
+        if waits {
+            shared.metrics.logs_waiting.dec();
+        }
         shared.world.with_known(&uid, |o| o.log_kept(&keeping.pod));
         shared.world.wake(&uid);
     });

@@ -19,9 +19,9 @@ const SHOWN: usize = 300;
 /// What is wrong with the place that was named.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The address.
-    #[error("{0}: use http://HOST[:PORT]/PATH or https://…")]
-    Url(String),
+    /// The address, which may hold a secret.
+    #[error("it is no address: use http://HOST[:PORT]/PATH or https://…")]
+    Url,
     /// A header.
     #[error("header {0}: use NAME=VALUE, with commas between them")]
     Header(String),
@@ -33,10 +33,10 @@ pub enum ConfigError {
 /// Why a target did not take a post.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Undelivered {
-    /// It will not take this one, however often it is tried.
+    /// It speaks of what was posted.
     #[error("refused: {0}")]
     Refused(String),
-    /// It may take it later.
+    /// It speaks of itself, or says nothing.
     #[error("{0}")]
     Away(String),
 }
@@ -55,9 +55,9 @@ impl Endpoint {
     /// # Errors
     /// The address, a header or the authorities cannot be read.
     pub fn new(url: &str, headers: &[(String, String)], ca: Option<&str>) -> Result<Self, ConfigError> {
-        let parsed: Url = url.parse().map_err(|_| ConfigError::Url(url.to_owned()))?;
+        let parsed: Url = url.parse().map_err(|_| ConfigError::Url)?;
         if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
-            return Err(ConfigError::Url(url.to_owned()));
+            return Err(ConfigError::Url);
         }
         let mut roots = Vec::new();
         for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {

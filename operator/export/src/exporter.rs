@@ -3,12 +3,12 @@
 use crate::{
     deliver::Undelivered,
     metrics::{ExportMetrics, Outcome},
-    target::{Target, Targets, Untold},
+    target::{Target, Targets, Told, Untold},
 };
 use hearth_crds::time::Time;
 use hearth_history::{Export, ExportTarget, Store};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{sync::watch, task::JoinSet, time::sleep};
@@ -79,7 +79,7 @@ impl Exporter {
         for (target, up) in self.targets {
             let (store, metrics, pace) = (self.store.clone(), self.metrics.clone(), self.pace);
             tracing::info!(export = target.name(), to = target.place(), "runs are exported");
-            tasks.spawn(Telling { store, target, up, metrics, pace, strikes: BTreeMap::new() }.run());
+            tasks.spawn(Telling { store, target, up, metrics, pace, begun: BTreeMap::new(), trouble: None }.run());
         }
         tasks.join_all().await;
     }
@@ -92,8 +92,19 @@ struct Telling {
     up: watch::Sender<bool>,
     metrics: ExportMetrics,
     pace: Pace,
-    /// How often the target failed at something while it took other things.
-    strikes: BTreeMap<(Uuid, bool), u32>,
+    /// What was begun and not finished.
+    begun: BTreeMap<(Uuid, bool), Begun>,
+    /// What went wrong last, while it does.
+    trouble: Option<String>,
+}
+
+/// How far something is told.
+#[derive(Default)]
+struct Begun {
+    /// Posts that were taken.
+    taken: usize,
+    /// How often the target failed at it while it took other things.
+    strikes: u32,
 }
 
 impl Telling {
@@ -114,24 +125,31 @@ impl Telling {
 
     /// Tells a batch. False: there was nothing to tell.
     ///
-    /// What fails is stepped over: when the next thing is taken, it was not the target's fault. When that fails too, the
-    /// target is away.
+    /// What fails is stepped over, and its run with it, so that no end is told before its start. When the next thing is
+    /// taken, it was not the target's fault; when that fails too, the target is away.
     async fn round(&mut self) -> Result<bool, Untold> {
         let name = self.target.name();
         let batch = self.store.exports(name, BATCH).await?;
         self.metrics.waiting(name, batch.first().map_or(0, |oldest| age(oldest.since)));
         let mut failed: Option<(&Export, Untold)> = None;
+        let mut passed_over = BTreeSet::new();
         for export in &batch {
+            if passed_over.contains(&export.run_id) {
+                continue;
+            }
             match self.tell(export).await {
-                Ok(()) => {
+                Ok(Outcome::Told) => {
+                    self.recover();
                     if let Some((before, error)) = failed.take() {
                         self.strike(before, &error).await?;
                     }
-                    self.recover();
                 }
-                Err(error @ Untold::Store(_)) => return Err(error),
+                Ok(Outcome::Refused | Outcome::Gone) => {}
                 Err(error) if failed.is_some() => return Err(error),
-                Err(error) => failed = Some((export, error)),
+                Err(error) => {
+                    passed_over.insert(export.run_id);
+                    failed = Some((export, error));
+                }
             }
         }
         match failed {
@@ -141,33 +159,41 @@ impl Telling {
     }
 
     /// Tells one thing, and notes that.
-    async fn tell(&mut self, export: &Export) -> Result<(), Untold> {
-        let outcome = match self.target.tell(&self.store, export).await {
-            Ok(true) => Outcome::Told,
-            Ok(false) => Outcome::Gone,
-            Err(Untold::Target(Undelivered::Refused(why))) => {
+    async fn tell(&mut self, export: &Export) -> Result<Outcome, Untold> {
+        let begun = self.begun.entry((export.run_id, export.ended)).or_default();
+        let before = begun.taken;
+        let told = self.target.tell(&self.store, export, &mut begun.taken).await;
+        if begun.taken > before {
+            begun.strikes = 0;
+        }
+        let outcome = match told? {
+            Told::Taken => Outcome::Told,
+            Told::Gone => Outcome::Gone,
+            Told::Partly(why) => {
                 self.give_up(export, &why);
                 Outcome::Refused
             }
-            Err(error) => return Err(error),
         };
-        self.done(export, outcome).await
+        self.done(export, outcome).await?;
+        Ok(outcome)
     }
 
     async fn done(&mut self, export: &Export, outcome: Outcome) -> Result<(), Untold> {
         let name = self.target.name();
         self.store.exported(name, export).await?;
-        self.strikes.remove(&(export.run_id, export.ended));
+        self.begun.remove(&(export.run_id, export.ended));
         self.metrics.ended(name, outcome);
         Ok(())
     }
 
-    /// Notes that the target failed at one thing and then took another.
+    /// The target failed at one thing and then took another. What it refuses is given up at once, what it stumbles over
+    /// after a few times.
     async fn strike(&mut self, export: &Export, error: &Untold) -> Result<(), Untold> {
         self.metrics.failed(self.target.name());
-        let strikes = self.strikes.entry((export.run_id, export.ended)).or_default();
-        *strikes += 1;
-        if *strikes < STRIKES {
+        let begun = self.begun.entry((export.run_id, export.ended)).or_default();
+        begun.strikes += 1;
+        let refused = matches!(error, Untold::Target(Undelivered::Refused(_)));
+        if !refused && begun.strikes < STRIKES {
             return Ok(());
         }
         self.give_up(export, &error.to_string());
@@ -180,16 +206,23 @@ impl Telling {
         tracing::warn!(export, %run, what, why, "the target does not take it: it is not told of this");
     }
 
-    fn fail(&self, error: &Untold) {
+    /// A store that does not answer says nothing of the target.
+    fn fail(&mut self, error: &Untold) {
         self.metrics.failed(self.target.name());
-        if self.up.send_replace(false) {
+        if matches!(error, Untold::Target(_)) {
+            self.up.send_replace(false);
+        }
+        let trouble = error.to_string();
+        if self.trouble.as_ref() != Some(&trouble) {
             let (export, to) = (self.target.name(), self.target.place());
             tracing::warn!(export, to, %error, "runs cannot be exported; they wait, and it is tried again");
+            self.trouble = Some(trouble);
         }
     }
 
-    fn recover(&self) {
-        if !self.up.send_replace(true) {
+    fn recover(&mut self) {
+        self.up.send_replace(true);
+        if self.trouble.take().is_some() {
             tracing::info!(export = self.target.name(), "runs are exported again");
         }
     }

@@ -1,8 +1,8 @@
 //! What other systems are told of runs, from the record: OpenLineage events and OpenTelemetry traces. Off by default.
 //!
 //! A run that a target has to be told of waits in the history store, where it was noted in the transaction that wrote the
-//! run, and goes when the target took it: at least once, whatever restarts in between. What a target is told of a run is
-//! the same each time, ids included, so that it knows the second time for what it is. Targets do not wait for each other,
+//! run, and goes when the target took it: at least once, whatever restarts in between. What a target is told of the end of a
+//! run is the same each time, ids included, so that it knows the second time for what it is. Targets do not wait for each other,
 //! and no run waits for a target.
 
 #![cfg_attr(

@@ -4,7 +4,7 @@
 //! is. The start of a run is told at once; its end comes with the start and the end of each step. An artifact is a version,
 //! its digest, of the dataset `NAME/STEP/ARTIFACT`.
 
-use crate::told::{End, Origin, StepSpan};
+use crate::told::{End, Origin, StepSpan, without_log};
 use hearth_crds::time::Time;
 use hearth_history::{LineageEdge, Run, RunSummary};
 use serde_json::{Map, Value, json};
@@ -151,6 +151,7 @@ fn parent(run_id: Uuid, namespace: &str, job: &str) -> Value {
 }
 
 fn error(message: &str) -> Value {
+    let message = without_log(message);
     let message = message.get(..message.floor_char_boundary(MESSAGE)).unwrap_or_default();
     // What failed is a container: the specification asks for a language all the same.
     facet("1-0-1", "ErrorMessageRunFacet", json!({"message": message, "programmingLanguage": "UNKNOWN"}))

@@ -70,50 +70,110 @@ impl Target {
         ExportTarget { name: self.name(), starts: matches!(self, Self::Lineage { .. }) }
     }
 
-    /// Tells one thing. False: there is no such run any more.
-    pub(crate) async fn tell(&self, store: &Store, export: &Export) -> Result<bool, Untold> {
-        let Some(run) = store.get_run(export.run_id).await? else { return Ok(false) };
+    /// Tells one thing, from the post on that comes after those that were taken, which it counts.
+    pub(crate) async fn tell(&self, store: &Store, export: &Export, taken: &mut usize) -> Result<Told, Untold> {
+        let Some(run) = store.get_run(export.run_id).await? else { return Ok(Told::Gone) };
+        let mut posts = Posts { taken, passed: 0, accepted: false, refused: None };
         match self {
-            Self::Lineage { endpoint, namespace } => tell_lineage(endpoint, namespace, store, &run, export).await?,
-            Self::Traces { endpoint } => tell_trace(endpoint, store, &run).await?,
+            Self::Lineage { endpoint, namespace } => {
+                posts.lineage(endpoint, namespace, store, &run, export.ended).await?;
+            }
+            Self::Traces { endpoint } => posts.trace(endpoint, store, &run).await?,
         }
-        Ok(true)
+        match posts.refused {
+            None => Ok(Told::Taken),
+            // It took others of the same run: this is not about the address, nor about who may post.
+            Some(why) if posts.accepted => Ok(Told::Partly(why)),
+            Some(why) => {
+                *posts.taken = 0;
+                Err(Undelivered::Refused(why).into())
+            }
+        }
     }
 }
 
-async fn tell_lineage(
-    endpoint: &Endpoint,
-    namespace: &str,
-    store: &Store,
-    run: &Run,
-    export: &Export,
-) -> Result<(), Untold> {
-    let names = openlineage::Names { prefix: namespace };
-    let origin = told::origin(store, run).await?;
-    let events = if export.ended {
-        let attempts = told::attempts(store, run, PAGE).await?;
-        openlineage::end(names, run, &attempts, &origin)
-    } else {
-        vec![openlineage::start(names, run, &origin)]
-    };
-    for event in events {
-        endpoint.post("application/json", event.to_string().into_bytes()).await?;
-    }
-    Ok(())
+/// What came of telling.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// The target took it.
+    Taken,
+    /// The target took some of it, and refused the rest for this reason.
+    Partly(String),
+    /// There is no such run any more.
+    Gone,
 }
 
-/// A page of attempts at a time, the first with the run itself.
-async fn tell_trace(endpoint: &Endpoint, store: &Store, run: &Run) -> Result<(), Untold> {
-    let origin = told::origin(store, run).await?;
-    let mut after: Option<StepKey> = None;
-    loop {
-        let page = store.list_steps(run.summary.id, after.as_ref(), PAGE).await?;
-        let of = if after.is_none() { Page::First(&origin) } else { Page::Later };
-        let answer = endpoint.post("application/x-protobuf", traces::request(run, of, &page.items)).await?;
-        if let Some(why) = traces::partly_refused(&answer) {
-            return Err(Undelivered::Refused(why).into());
+/// The posts of one thing that is told. They are the same each time, so that telling can go on where it broke off.
+struct Posts<'a> {
+    /// So many of them were dealt with, now or before.
+    taken: &'a mut usize,
+    /// So many of them came by this time.
+    passed: usize,
+    accepted: bool,
+    refused: Option<String>,
+}
+
+impl Posts<'_> {
+    /// Posts, unless that was dealt with before. What is refused does not hold up the rest.
+    async fn post(
+        &mut self,
+        endpoint: &Endpoint,
+        content_type: &'static str,
+        body: Vec<u8>,
+    ) -> Result<Vec<u8>, Untold> {
+        self.passed += 1;
+        if self.passed <= *self.taken {
+            self.accepted = true;
+            return Ok(Vec::new());
         }
-        let Some(next) = page.next else { return Ok(()) };
-        after = Some(next);
+        let answer = match endpoint.post(content_type, body).await {
+            Ok(answer) => {
+                self.accepted = true;
+                answer
+            }
+            Err(Undelivered::Refused(why)) => {
+                self.refused = Some(why);
+                Vec::new()
+            }
+            Err(away) => return Err(away.into()),
+        };
+        *self.taken = self.passed;
+        Ok(answer)
+    }
+
+    async fn lineage(
+        &mut self,
+        endpoint: &Endpoint,
+        namespace: &str,
+        store: &Store,
+        run: &Run,
+        ended: bool,
+    ) -> Result<(), Untold> {
+        let names = openlineage::Names { prefix: namespace };
+        let events = if ended {
+            let attempts = told::attempts(store, run, PAGE).await?;
+            openlineage::end(names, run, &attempts, &told::origin(store, run, 2).await?)
+        } else {
+            vec![openlineage::start(names, run, &told::origin(store, run, 1).await?)]
+        };
+        for event in events {
+            self.post(endpoint, "application/json", event.to_string().into_bytes()).await?;
+        }
+        Ok(())
+    }
+
+    /// A page of attempts at a time, the first with the run itself.
+    async fn trace(&mut self, endpoint: &Endpoint, store: &Store, run: &Run) -> Result<(), Untold> {
+        let origin = told::origin(store, run, 1).await?;
+        let mut after: Option<StepKey> = None;
+        loop {
+            let page = store.list_steps(run.summary.id, after.as_ref(), PAGE).await?;
+            let of = if after.is_none() { Page::First(&origin) } else { Page::Later };
+            let body = traces::request(run, of, &page.items);
+            let answer = self.post(endpoint, "application/x-protobuf", body).await?;
+            self.refused = traces::partly_refused(&answer).or(self.refused.take());
+            let Some(next) = page.next else { return Ok(()) };
+            after = Some(next);
+        }
     }
 }

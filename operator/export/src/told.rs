@@ -11,9 +11,9 @@ const MOST_EDGES: u32 = 10_000;
 /// What a run came of, and what came of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origin {
-    /// Two steps up: what was read, and who wrote it.
+    /// What was read, and who wrote it.
     pub upstream: Vec<LineageEdge>,
-    /// One step down: what was written.
+    /// What was written.
     pub written: Vec<LineageEdge>,
     /// The runs among them that are on record.
     pub runs: BTreeMap<Uuid, RunSummary>,
@@ -27,13 +27,14 @@ impl Origin {
     }
 }
 
-pub(crate) async fn origin(store: &Store, run: &Run) -> Result<Origin, Error> {
+/// `depth` 1 is who asked for it and what it read; 2 is also who wrote that.
+pub(crate) async fn origin(store: &Store, run: &Run, depth: u32) -> Result<Origin, Error> {
     let query = LineageQuery {
         root: LineageRoot::Run(run.summary.id),
         namespace: None,
         // What is told of other namespaces is told by their own runs.
         namespace_uid: Some(run.summary.namespace_uid.clone()),
-        depth: 2,
+        depth,
         limit: MOST_EDGES,
     };
     let lineage = store.lineage(&query).await?;
@@ -45,13 +46,18 @@ pub(crate) async fn origin(store: &Store, run: &Run) -> Result<Origin, Error> {
     })
 }
 
+/// What a message says without the last lines of a log, which it may end with: those stay in Hearth.
+pub(crate) fn without_log(message: &str) -> &str {
+    message.split_once("; last lines: ").map_or(message, |(says, _)| says)
+}
+
 /// A step as a whole: its attempts, of all its items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StepSpan {
     pub started_at: Time,
     pub finished_at: Time,
     pub end: End,
-    /// What the last item that failed says.
+    /// What the first item that failed says.
     pub message: Option<String>,
 }
 
@@ -93,9 +99,8 @@ pub(crate) async fn attempts(store: &Store, run: &Run, page: u32) -> Result<BTre
 #[derive(Default)]
 struct Seen {
     times: Option<(Time, Time)>,
-    /// Number of the last attempt of each item, and how that ended.
-    ends: BTreeMap<i32, (i32, End)>,
-    message: Option<String>,
+    /// Number of the last attempt of each item, how that ended, and what it says of it.
+    ends: BTreeMap<i32, (i32, End, Option<String>)>,
 }
 
 impl Seen {
@@ -104,25 +109,23 @@ impl Seen {
         let finished = row.finished_at.or(run.finished_at).unwrap_or(started).max(started);
         let (first, last) = self.times.unwrap_or((started, finished));
         self.times = Some((first.min(started), last.max(finished)));
-        let end = End::of(&row.phase);
-        let known = self.ends.entry(row.item).or_insert((row.attempt, end));
-        if row.attempt >= known.0 {
-            *known = (row.attempt, end);
-        }
-        if end == End::Failed {
-            self.message = row.message.clone().or_else(|| row.reason.clone());
+        let says = || (row.attempt, End::of(&row.phase), row.message.clone().or_else(|| row.reason.clone()));
+        let known = self.ends.entry(row.item).or_insert_with(says);
+        if row.attempt > known.0 {
+            *known = says();
         }
     }
 
     fn span(self) -> Option<StepSpan> {
         let (started_at, finished_at) = self.times?;
-        let any = |end: End| self.ends.values().any(|(_, e)| *e == end);
+        let any = |end: End| self.ends.values().any(|(_, e, _)| *e == end);
         let end = match () {
             () if any(End::Failed) => End::Failed,
             () if any(End::Stopped) => End::Stopped,
             () => End::Succeeded,
         };
-        let message = self.message.filter(|_| end == End::Failed);
+        let failed = self.ends.into_values().find(|(_, e, _)| *e == End::Failed);
+        let message = failed.and_then(|(_, _, message)| message);
         Some(StepSpan { started_at, finished_at, end, message })
     }
 }

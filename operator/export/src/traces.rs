@@ -1,6 +1,6 @@
 //! OpenTelemetry traces by OTLP: a run is a trace, whose id is the run's, and each attempt of a step a span of it.
 
-use crate::told::Origin;
+use crate::told::{Origin, without_log};
 use hearth_crds::time::Time;
 use hearth_history::{Run, RunSummary, Step};
 use opentelemetry_proto::tonic::{
@@ -138,7 +138,8 @@ fn span_id(run: Uuid, of: &str) -> Vec<u8> {
 
 /// That something succeeded is left unset, as the specification asks of all but applications.
 fn status(phase: &str, message: Option<&str>) -> Option<Status> {
-    let failed = Status { code: StatusCode::Error.into(), message: message.unwrap_or_default().to_owned() };
+    let message = without_log(message.unwrap_or_default()).to_owned();
+    let failed = Status { code: StatusCode::Error.into(), message };
     (phase == "Failed").then_some(failed)
 }
 

@@ -123,11 +123,11 @@ pub(crate) fn step(row: &impl Fields) -> Result<Step, Error> {
     })
 }
 
-/// Work that was done, by its key.
 pub(crate) fn export(row: &impl Fields) -> Result<Export, Error> {
     Ok(Export { run_id: row.id("run_id")?, ended: row.flag("ended")?, since: row.time("since")? })
 }
 
+/// Work that was done, by its key.
 pub(crate) fn work(row: &impl Fields) -> Result<(String, Work), Error> {
     let decoded = |e: serde_json::Error| Error::Decode(e.into());
     let work = Work {

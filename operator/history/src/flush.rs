@@ -21,24 +21,25 @@ impl Rows {
         self.runs.len() + self.steps.len() + self.events.len() + self.lineage.len()
     }
 
-    /// Two halves; neither is empty when there are two rows or more.
+    /// Two halves; neither is empty when there are two rows or more. What belongs to runs comes before the runs: whoever is
+    /// told of a run's end by its row finds the others.
     pub fn halves(mut self) -> (Self, Self) {
         let mut keep = self.len() / 2;
         let tail = Self {
-            runs: split(&mut self.runs, &mut keep),
             steps: split(&mut self.steps, &mut keep),
             events: split(&mut self.events, &mut keep),
             lineage: split(&mut self.lineage, &mut keep),
+            runs: split(&mut self.runs, &mut keep),
         };
         (self, tail)
     }
 
-    /// The rows one by one.
+    /// The rows one by one, in the same order.
     pub fn into_rows(self) -> impl Iterator<Item = Row> {
         let runs = self.runs.into_iter().map(|r| Row::Run(Box::new(r)));
         let steps = self.steps.into_iter().map(|s| Row::Step(Box::new(s)));
         let lineage = self.lineage.into_iter().map(Row::Lineage);
-        runs.chain(steps).chain(self.events.into_iter().map(Row::Event)).chain(lineage)
+        steps.chain(self.events.into_iter().map(Row::Event)).chain(lineage).chain(runs)
     }
 }
 
@@ -174,6 +175,7 @@ pub(crate) const VANISHED: &str = "Vanished";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hearth_plan::record::Record;
 
     fn step(n: i32) -> CleanStep {
         CleanStep {
@@ -204,6 +206,19 @@ mod tests {
         }
     }
 
+    fn run() -> CleanRun {
+        let row = serde_json::json!({
+            "id": Uuid::nil(), "cluster": "c", "object": {"kind": "Workflow", "namespace": "n", "name": "w", "uid": "u"},
+            "namespace_uid": "", "number": 1, "seq": 1, "phase": "Failed", "terminal": true, "trigger": "Created",
+            "revision": "r", "digest": "d", "spec": {}, "params": {}, "results": {}, "labels": {}, "owner": "",
+            "started_at": "2026-01-01T00:00:00Z",
+        });
+        match Row::from_record(Record::Run(serde_json::from_value(row).unwrap())) {
+            Ok(Row::Run(run)) => *run,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn halves_lose_nothing_and_shrink() {
         for steps in 0..5 {
@@ -218,12 +233,13 @@ mod tests {
                     message: None,
                 };
                 let rows = Rows {
-                    runs: vec![],
+                    runs: vec![run()],
                     steps: (0..steps).map(step).collect(),
                     events: (0..events).map(event).collect(),
                     lineage: vec![],
                 };
                 let all: Vec<Row> = rows.clone().into_rows().collect();
+                assert!(matches!(all.last(), Some(Row::Run(_))), "what belongs to a run comes before it");
                 let (a, b) = rows.halves();
                 if all.len() >= 2 {
                     assert!(a.len() > 0 && b.len() > 0);

@@ -4,7 +4,7 @@ use crate::{
     Targets,
     testing::{Post, Scene, Server, lineage, run, step},
 };
-use hearth_plan::record::{Record, Relation, RunRow};
+use hearth_plan::record::{Record, Relation, RunRow, StepRow};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -126,6 +126,27 @@ async fn ends_are_told_as_they_were() {
         let events = told(vec![(run(Uuid::now_v7(), "co2", 1, phase), vec![])], 2).await;
         assert_eq!(brief(&events[1]), (kind, "co2"), "{phase}");
     }
+}
+
+#[tokio::test]
+async fn a_step_says_what_failed_in_the_end_and_keeps_its_log_to_itself() {
+    let id = Uuid::now_v7();
+    let item = |item: i32, attempt: i32, phase: &str, message: &str| match step(id, "fit", attempt, phase) {
+        Record::Step(row) => Record::Step(Box::new(StepRow { item, message: Some(message.into()), ..*row })),
+        other => other,
+    };
+    let steps = vec![
+        item(0, 1, "Failed", "exit code 1: see the log of each attempt; last lines: token=s3cret"),
+        item(1, 2, "Failed", "evicted"),
+        item(1, 3, "Succeeded", ""),
+    ];
+    let why = "step fit failed: exit code 1; last lines: token=s3cret";
+    let row = RunRow { message: Some(why.into()), ..run(id, "co2", 1, "Failed") };
+    let events = told(vec![(row, steps)], 4).await;
+    let says = |event: &Value| event["run"]["facets"]["errorMessage"]["message"].clone();
+    assert_eq!(says(&events[2]), "exit code 1: see the log of each attempt");
+    assert_eq!(says(&events[3]), "step fit failed: exit code 1");
+    assert!(!json!(events).to_string().contains("s3cret"));
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn a_run_is_a_trace_and_its_attempts_are_spans() {
         step(id, "skipped", 0, "Skipped"),
         lineage(id, Relation::Called, &caller.to_string(), "train", ""),
     ];
-    let row = RunRow { message: Some("all is lost".into()), ..run(id, "co2", 1, "Failed") };
+    let row = RunRow { message: Some("all is lost; last lines: token=s3cret".into()), ..run(id, "co2", 1, "Failed") };
     let posts = told(row.clone(), others.clone(), 1).await;
     let spans = spans(&posts[0]);
     assert_eq!(spans.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["climate/co2", "fit", "fit"]);

@@ -1,7 +1,7 @@
 //! What was asked by entries of `status.requests`. The effect of a request and its answer are one status patch, so that it is
 //! done once whatever happens between passes.
 
-use super::lifecycle::Work;
+use super::{conclude::MAX_MESSAGE, lifecycle::Work};
 use hearth_crds::{
     condition::Reason,
     request::{Answer, AnswerResult, Request, RequestKind, RequestedSuspension},
@@ -55,7 +55,8 @@ impl Work<'_> {
     fn answer(&mut self, id: &str, result: AnswerResult, message: &str) {
         let now = self.now;
         if let Some(request) = self.next.requests.iter_mut().find(|r| r.id == id) {
-            request.answer = Some(Answer { result, message: message.to_owned(), at: now });
+            let message = message.chars().take(MAX_MESSAGE).collect();
+            request.answer = Some(Answer { result, message, at: now });
             self.wake_at(now.after(KEPT));
         }
     }

@@ -10,7 +10,7 @@ use super::{
     digest, fan_out,
     history::Source,
     machine::{Pass, held, never_started, values_for},
-    valid::{Invalid, ValidEnv, ValidStep, invalid},
+    valid::{Invalid, Valid, ValidEnv, ValidStep, invalid},
     validate::duration,
 };
 use crate::{
@@ -20,12 +20,16 @@ use crate::{
 };
 use hearth_crds::{
     condition::Reason,
+    json::Json,
     pod::{PodSubset, Volume},
     time::Time,
     workflow::{CacheUse, FanOut, Found, Run, Step, StepPhase, StepStatus},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// The least `maxAge`.
 const LEAST_AGE: Duration = Duration::from_secs(60);
@@ -81,10 +85,8 @@ pub(super) fn check(step: &Step, valid: &ValidStep, path: &str) -> Result<Option
         };
     };
     let contents = "holds what can change without a change of the spec, and cache would not see it: write the value here, or pass it as an artifact, or remove cache";
-    let from_config_map =
-        |value: &ValidEnv| matches!(value, ValidEnv::Source(source) if source.config_map_key_ref.is_some());
-    if let Some((name, _)) = valid.env.iter().find(|(_, value)| from_config_map(value)) {
-        return invalid(at(&format!("env[{name}].valueFrom.configMapKeyRef")), contents);
+    if let Some((name, source)) = valid.env.iter().find_map(|(name, value)| Some((name, outside(value)?))) {
+        return invalid(at(&format!("env[{name}].valueFrom.{source}")), contents);
     }
     if let Some(field) = changing(&valid.pod) {
         return invalid(at(&format!("pod.{field}")), contents);
@@ -101,11 +103,37 @@ pub(super) fn check(step: &Step, valid: &ValidStep, path: &str) -> Result<Option
     }))
 }
 
+/// Bytes of outputs and artifacts in the status that nobody reads.
+pub(super) fn unread(spec: &Valid, run: &Run) -> usize {
+    let of = |status: &StepStatus| {
+        let Some(step) = spec.step(&status.name) else { return 0 };
+        let kept = |outputs: &BTreeMap<String, Json>| -> BTreeMap<String, Json> {
+            outputs.iter().filter(|(name, _)| step.kept.contains(*name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+        };
+        let mut read = status.clone();
+        read.outputs = kept(&read.outputs);
+        read.artifacts.retain(|name, _| step.artifacts.kept.contains(name));
+        if let Some(fan) = read.fan_out.as_deref_mut() {
+            fan.outputs.values_mut().for_each(|outputs| *outputs = kept(outputs));
+        }
+        held(status).saturating_sub(held(&read))
+    };
+    run.steps.iter().map(of).sum()
+}
+
 /// The digest that an image is named by.
 fn digest_of(image: &str) -> Option<&str> {
     let (_, digest) = image.rsplit_once('@')?;
     let hex = digest.strip_prefix("sha256:")?;
     (hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))).then_some(digest)
+}
+
+/// The source of a variable that brings what is not known: labels and annotations of the pod are not in the key, and its
+/// name, node and address are others each time.
+fn outside(value: &ValidEnv) -> Option<&'static str> {
+    let ValidEnv::Source(source) = value else { return None };
+    let of = |given: bool, name| given.then_some(name);
+    of(source.config_map_key_ref.is_some(), "configMapKeyRef").or(of(source.field_ref.is_some(), "fieldRef"))
 }
 
 /// The setting of a pod that brings what is not known: a Secret is named in the key, since it opens doors and says nothing
@@ -330,7 +358,7 @@ fn listed_hits(fan: &FanOut) -> usize {
     fan.items.iter().filter(|i| i.cache.is_some()).count()
 }
 
-fn is_hit(status: &StepStatus) -> bool {
+pub(super) fn is_hit(status: &StepStatus) -> bool {
     status.cache.as_ref().is_some_and(|c| c.found == Found::Hit)
 }
 

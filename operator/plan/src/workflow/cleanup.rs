@@ -154,17 +154,13 @@ impl Work<'_> {
         let run_id = self.next.run.as_ref().map(|r| r.id.clone());
         let unstored = self.situation.stored == Some(false) && !self.is_spool_stored();
         let spools_wait = self.spools().any(|s| !self.is_stored(s));
-        if let Some(run_id) = run_id.filter(|_| unstored || spools_wait) {
-            match self.released() {
-                Some(true) => self.plan.actions.push((Action::CountLostRecord { run_id }, Reason::Deleted)),
-                Some(false) | None => {
-                    if let Some(message) = self.situation.backlog.as_mut() {
-                        message.push_str("; its deletion waits for that (chart value history.onDelete)");
-                    }
-                    self.note(Reason::Backlog, "deletion is held until the record is stored");
-                    return;
-                }
+        let unrecorded = run_id.filter(|_| unstored || spools_wait);
+        if unrecorded.is_some() && self.released() != Some(true) {
+            if let Some(message) = self.situation.backlog.as_mut() {
+                message.push_str("; its deletion waits for that (chart value history.onDelete)");
             }
+            self.note(Reason::Backlog, "deletion is held until the record is stored");
+            return;
         }
         if self.stays_for_logs() {
             return;
@@ -174,7 +170,9 @@ impl Work<'_> {
             self.wake_at(at);
             return;
         }
-        self.plan.actions.push((Action::RemoveFinalizer, Reason::Deleted));
+        // It is lost only now: the store may have come back while the object stayed for something else.
+        let lost = unrecorded.map(|run_id| Action::CountLostRecord { run_id });
+        self.plan.actions.extend(lost.into_iter().chain([Action::RemoveFinalizer]).map(|a| (a, Reason::Deleted)));
     }
 
     fn is_spool_stored(&self) -> bool {
@@ -204,19 +202,22 @@ impl Work<'_> {
         if self.facts.store_up {
             self.note(Reason::Pending, "the next run starts when the record of the last one is stored");
         } else if self.spools().count() >= MAX_SPOOLED {
-            self.note(
-                Reason::SpoolFull,
-                format!("{MAX_SPOOLED} records wait for the history store: the next run starts when it is back"),
-            );
-            self.situation.change_pending =
-                Some(format!("{MAX_SPOOLED} records wait for the history store: the next run starts when it is back"));
+            self.wait_for_store(format!("{MAX_SPOOLED} records wait for the history store"));
         } else if let Some(data) = self.spool_data() {
             self.plan
                 .actions
                 .push((Action::PostRevision(Box::new(build::spool(self.cr, &run, data))), Reason::Backlog));
             self.wake_at(self.now.after(Duration::from_secs(1)));
+        } else {
+            self.wait_for_store("the record of the last run is too long to wait beside the object".to_owned());
         }
         false
+    }
+
+    fn wait_for_store(&mut self, why: String) {
+        let message = format!("{why}: the next run starts when the history store is back");
+        self.note(Reason::SpoolFull, message.as_str());
+        self.situation.change_pending = Some(message);
     }
 
     fn spools(&self) -> impl Iterator<Item = &RevisionFact> {

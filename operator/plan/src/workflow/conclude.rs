@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// The longest results of a run, as JSON.
 pub const MAX_RESULTS: usize = 8 * 1024;
-const MAX_MESSAGE: usize = 512;
+pub(super) const MAX_MESSAGE: usize = 512;
 
 /// Whether a step of that name is listed, and over.
 fn is_over(run: &Run, name: &str) -> bool {

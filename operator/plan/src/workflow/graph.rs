@@ -11,6 +11,9 @@ use std::{
     collections::{BTreeMap, BTreeSet, BinaryHeap},
 };
 
+/// Steps that a message names at the most.
+const NAMED: usize = 50;
+
 /// The most steps with `forEach` of a Workflow that has more steps than its status lists: each is listed all the time.
 const MAX_FAN_OUTS: usize = 16;
 
@@ -49,10 +52,11 @@ pub(super) fn names(spec: &WorkflowSpec) -> Result<(), Invalid> {
         let needs = step.needs.iter().map(|need| ("needs", need));
         for (field, need) in needs.chain(step.after.keys().map(|need| ("after", need))) {
             if !known.contains(need.as_str()) {
-                let all = spec.steps.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
+                let named: Vec<&str> = spec.steps.iter().take(NAMED).map(|s| s.name.as_str()).collect();
+                let more = if spec.steps.len() > NAMED { ", …" } else { "" };
                 return invalid(
                     format!("spec.steps[{}].{field}", step.name),
-                    format!("there is no step named {need}: the steps are {all}"),
+                    format!("there is no step named {need}: the steps are {}{more}", named.join(", ")),
                 );
             }
         }

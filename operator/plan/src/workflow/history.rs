@@ -84,14 +84,14 @@ impl Source<'_> {
         })
     }
 
-    /// What can still be said of a step that is told by place. None when its rows are stored: only then it is told so, and
-    /// its pod goes, unless the status grew too long while the store was away.
+    /// What can still be said of a step that is told by place. None when the status before says that its rows are stored.
+    /// Without one before, all of them are told: rows that are stored stay as they are.
     fn recall(&self, run: &Run, was: Option<&StepStatus>, step: &StepStatus) -> Option<StepStatus> {
         let owner = Owner::of(self.cr);
         let name = |attempt| pod_name(&owner.name, &owner.uid, &run.id, &step.name, None, attempt);
         let unstored = match was {
             Some(was) => !was.phase.is_terminal(),
-            None => step.attempt == 0 || (1..=step.attempt).any(|n| self.facts.pods.contains_key(&name(n))),
+            None => true,
         };
         let known = |at: fn(&StepStatus) -> Option<Time>| was.and_then(at);
         let pod = self.facts.pods.get(&name(step.attempt));

@@ -2,7 +2,7 @@
 
 use super::{
     build::Unready,
-    cache::Recalled,
+    cache::{self, Recalled},
     fan_out::open_attempts,
     listing,
     machine::{Pass, explain, finish, never_started, sort, values_for},
@@ -23,7 +23,7 @@ impl Pass<'_> {
         }
         let spec = self.spec;
         let mut active: usize = run.steps.iter().map(working).sum();
-        let mut listed_room = listed_room(run, spec);
+        let mut listed_room = listed_room(run, spec, self.facts.store_up);
         // Each comes after those that it needs, which may have ended in this very pass.
         for step in &spec.steps {
             self.settle(run, step);
@@ -63,7 +63,11 @@ impl Pass<'_> {
             }
             let found = match listed.map_or_else(|| self.recall(run, step), |_| Recalled::Undone(None)) {
                 Recalled::Undone(found) => found,
-                Recalled::Open | Recalled::Done(_) => continue,
+                // What is taken over is listed until it is recorded, and what is looked up may be.
+                Recalled::Open | Recalled::Done(_) => {
+                    listed_room = listed_room.saturating_sub(1);
+                    continue;
+                }
             };
             if active >= self.spec.parallelism {
                 self.note(&step.name, Reason::Running, "waiting for room within parallelism");
@@ -157,11 +161,13 @@ impl Pass<'_> {
 }
 
 /// How many more steps may begin before a status that lists them all by name would grow too long.
-fn listed_room(run: &Run, spec: &Valid) -> usize {
+/// What was taken over makes room when it is recorded; nothing waits for a store that is away.
+fn listed_room(run: &Run, spec: &Valid, store_up: bool) -> usize {
     if !listing::is_long(spec) {
         return usize::MAX;
     }
-    let open = run.steps.iter().filter(|s| !s.phase.is_terminal() && !spec.is_exit(&s.name)).count();
+    let listed = |s: &StepStatus| !s.phase.is_terminal() || (store_up && cache::is_hit(s));
+    let open = run.steps.iter().filter(|s| listed(s) && !spec.is_exit(&s.name)).count();
     MAX_LISTED_STEPS.saturating_sub(open)
 }
 

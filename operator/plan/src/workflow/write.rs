@@ -1,6 +1,6 @@
 //! Whether the new status is written now, and how it stays short.
 
-use super::{conclude, lifecycle::Work, listing, valid::Valid};
+use super::{cache, conclude, lifecycle::Work, listing, valid::Valid};
 use crate::kind::{Action, Intends as _, Plan};
 use hearth_crds::{
     condition::{ConditionStatus, ConditionType, Reason},
@@ -79,7 +79,8 @@ impl Work<'_> {
             if length(&self.next) > MAX_STATUS
                 && let Some(run) = self.next.run.as_mut()
             {
-                listing::fold(run, spec, |_| true);
+                // The row of a hit is derived from its status alone.
+                listing::fold(run, spec, |step| !cache::is_hit(step));
             }
         }
         shrink(&mut self.next);
