@@ -3,7 +3,7 @@
 use crate::{
     deliver::Undelivered,
     metrics::{ExportMetrics, Outcome},
-    target::{Target, Targets, Told, Untold},
+    target::{Progress, Target, Targets, Told, Untold},
 };
 use hearth_crds::time::Time;
 use hearth_history::{Export, ExportTarget, Store};
@@ -92,17 +92,22 @@ struct Telling {
     up: watch::Sender<bool>,
     metrics: ExportMetrics,
     pace: Pace,
-    /// What was begun and not finished.
-    begun: BTreeMap<(Uuid, bool), Begun>,
+    /// What was begun and not finished. A truer end of the same run is another thing to tell.
+    begun: BTreeMap<Key, Begun>,
     /// What went wrong last, while it does.
     trouble: Option<String>,
 }
 
-/// How far something is told.
+/// What is told: the run, whether its end, and since when that is to be told.
+type Key = (Uuid, bool, Time);
+
+fn key(export: &Export) -> Key {
+    (export.run_id, export.ended, export.since)
+}
+
 #[derive(Default)]
 struct Begun {
-    /// Posts that were taken.
-    taken: usize,
+    progress: Progress,
     /// How often the target failed at it while it took other things.
     strikes: u32,
 }
@@ -131,6 +136,7 @@ impl Telling {
         let name = self.target.name();
         let batch = self.store.exports(name, BATCH).await?;
         self.metrics.waiting(name, batch.first().map_or(0, |oldest| age(oldest.since)));
+        self.begun.retain(|begun, _| batch.iter().any(|export| key(export) == *begun));
         let mut failed: Option<(&Export, Untold)> = None;
         let mut passed_over = BTreeSet::new();
         for export in &batch {
@@ -138,13 +144,14 @@ impl Telling {
                 continue;
             }
             match self.tell(export).await {
-                Ok(Outcome::Told) => {
+                // A refusal is one of a part here: the target took the rest.
+                Ok(Outcome::Told | Outcome::Refused) => {
                     self.recover();
                     if let Some((before, error)) = failed.take() {
                         self.strike(before, &error).await?;
                     }
                 }
-                Ok(Outcome::Refused | Outcome::Gone) => {}
+                Ok(Outcome::Gone) => {}
                 Err(error) if failed.is_some() => return Err(error),
                 Err(error) => {
                     passed_over.insert(export.run_id);
@@ -160,10 +167,10 @@ impl Telling {
 
     /// Tells one thing, and notes that.
     async fn tell(&mut self, export: &Export) -> Result<Outcome, Untold> {
-        let begun = self.begun.entry((export.run_id, export.ended)).or_default();
-        let before = begun.taken;
-        let told = self.target.tell(&self.store, export, &mut begun.taken).await;
-        if begun.taken > before {
+        let begun = self.begun.entry(key(export)).or_default();
+        let before = begun.progress.posts;
+        let told = self.target.tell(&self.store, export, &mut begun.progress).await;
+        if begun.progress.posts > before {
             begun.strikes = 0;
         }
         let outcome = match told? {
@@ -181,7 +188,7 @@ impl Telling {
     async fn done(&mut self, export: &Export, outcome: Outcome) -> Result<(), Untold> {
         let name = self.target.name();
         self.store.exported(name, export).await?;
-        self.begun.remove(&(export.run_id, export.ended));
+        self.begun.remove(&key(export));
         self.metrics.ended(name, outcome);
         Ok(())
     }
@@ -190,7 +197,7 @@ impl Telling {
     /// after a few times.
     async fn strike(&mut self, export: &Export, error: &Untold) -> Result<(), Untold> {
         self.metrics.failed(self.target.name());
-        let begun = self.begun.entry((export.run_id, export.ended)).or_default();
+        let begun = self.begun.entry(key(export)).or_default();
         begun.strikes += 1;
         let refused = matches!(error, Untold::Target(Undelivered::Refused(_)));
         if !refused && begun.strikes < STRIKES {

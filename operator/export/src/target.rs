@@ -70,24 +70,22 @@ impl Target {
         ExportTarget { name: self.name(), starts: matches!(self, Self::Lineage { .. }) }
     }
 
-    /// Tells one thing, from the post on that comes after those that were taken, which it counts.
-    pub(crate) async fn tell(&self, store: &Store, export: &Export, taken: &mut usize) -> Result<Told, Untold> {
+    /// Tells one thing, from where it broke off.
+    pub(crate) async fn tell(&self, store: &Store, export: &Export, progress: &mut Progress) -> Result<Told, Untold> {
         let Some(run) = store.get_run(export.run_id).await? else { return Ok(Told::Gone) };
-        let mut posts = Posts { taken, passed: 0, accepted: false, refused: None };
+        let mut posts = Posts { progress, passed: 0 };
         match self {
             Self::Lineage { endpoint, namespace } => {
                 posts.lineage(endpoint, namespace, store, &run, export.ended).await?;
             }
             Self::Traces { endpoint } => posts.trace(endpoint, store, &run).await?,
         }
-        match posts.refused {
+        let Progress { accepted, refused, .. } = std::mem::take(progress);
+        match refused {
             None => Ok(Told::Taken),
             // It took others of the same run: this is not about the address, nor about who may post.
-            Some(why) if posts.accepted => Ok(Told::Partly(why)),
-            Some(why) => {
-                *posts.taken = 0;
-                Err(Undelivered::Refused(why).into())
-            }
+            Some(why) if accepted => Ok(Told::Partly(why)),
+            Some(why) => Err(Undelivered::Refused(why).into()),
         }
     }
 }
@@ -103,14 +101,22 @@ pub(crate) enum Told {
     Gone,
 }
 
+/// How far one thing is told.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Posts that were answered for good.
+    pub posts: usize,
+    /// Whether one of them was taken.
+    accepted: bool,
+    /// Why one of them was not.
+    refused: Option<String>,
+}
+
 /// The posts of one thing that is told. They are the same each time, so that telling can go on where it broke off.
 struct Posts<'a> {
-    /// So many of them were dealt with, now or before.
-    taken: &'a mut usize,
+    progress: &'a mut Progress,
     /// So many of them came by this time.
     passed: usize,
-    accepted: bool,
-    refused: Option<String>,
 }
 
 impl Posts<'_> {
@@ -122,22 +128,21 @@ impl Posts<'_> {
         body: Vec<u8>,
     ) -> Result<Vec<u8>, Untold> {
         self.passed += 1;
-        if self.passed <= *self.taken {
-            self.accepted = true;
+        if self.passed <= self.progress.posts {
             return Ok(Vec::new());
         }
         let answer = match endpoint.post(content_type, body).await {
             Ok(answer) => {
-                self.accepted = true;
+                self.progress.accepted = true;
                 answer
             }
             Err(Undelivered::Refused(why)) => {
-                self.refused = Some(why);
+                self.progress.refused = Some(why);
                 Vec::new()
             }
             Err(away) => return Err(away.into()),
         };
-        *self.taken = self.passed;
+        self.progress.posts = self.passed;
         Ok(answer)
     }
 
@@ -171,7 +176,7 @@ impl Posts<'_> {
             let of = if after.is_none() { Page::First(&origin) } else { Page::Later };
             let body = traces::request(run, of, &page.items);
             let answer = self.post(endpoint, "application/x-protobuf", body).await?;
-            self.refused = traces::partly_refused(&answer).or(self.refused.take());
+            self.progress.refused = traces::partly_refused(&answer).or(self.progress.refused.take());
             let Some(next) = page.next else { return Ok(()) };
             after = Some(next);
         }

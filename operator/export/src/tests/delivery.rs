@@ -96,6 +96,25 @@ async fn an_address_that_refuses_all_is_a_wrong_address() {
 }
 
 #[tokio::test]
+async fn what_was_refused_before_a_break_is_not_taken_for_told() {
+    let (mut scene, server) = (Scene::new().await, Server::start().await);
+    let id = Uuid::now_v7();
+    let telling = scene.export(lineage(&server)).await;
+    scene.keep(run(id, "co2", 1, "Running"), vec![]).await;
+    server.taken(1).await;
+    // The address becomes a wrong one, and stumbles too.
+    let count = std::sync::atomic::AtomicU32::new(0);
+    server.answer(move |_| if count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1 { 503 } else { 400 });
+    scene.keep(run(id, "co2", 2, "Succeeded"), vec![step(id, "fit", 1, "Succeeded")]).await;
+    until(|| server.posts().len() > 12).await;
+    assert_eq!((waiting(&scene).await.len(), scene.metric(REFUSED)), (1, 0));
+    server.answer(|_| 200);
+    assert_eq!(server.taken(4).await.len(), 4, "the start, and all three of the end");
+    told_all(&scene).await;
+    telling.abort();
+}
+
+#[tokio::test]
 async fn no_end_is_told_before_its_start() {
     let (mut scene, server) = (Scene::new().await, Server::start().await);
     let id = Uuid::now_v7();

@@ -286,8 +286,9 @@ impl Pass<'_> {
         outputs.retain(|name, _| one.step.kept.contains(name));
         artifacts.retain(|name, _| one.step.artifacts.kept.contains(name));
         let more = size(&outputs).saturating_add(size(&artifacts));
+        let held = self.held.saturating_add(more);
         // What a hit holds for its row alone goes when that is stored, and stands in nobody's way.
-        if self.held.saturating_sub(cache::unread(self.spec, run)).saturating_add(more) > MAX_KEPT {
+        if held > MAX_KEPT && held.saturating_sub(cache::unread(self.spec, run)) > MAX_KEPT {
             let message = format!(
                 "the outputs that expressions read are more than {MAX_KEPT} bytes in this run: write less, or read fewer of them"
             );

@@ -20,11 +20,11 @@ use crate::{
 };
 use hearth_crds::{
     condition::Reason,
-    json::Json,
     pod::{PodSubset, Volume},
     time::Time,
     workflow::{CacheUse, FanOut, Found, Run, Step, StepPhase, StepStatus},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -107,18 +107,17 @@ pub(super) fn check(step: &Step, valid: &ValidStep, path: &str) -> Result<Option
 pub(super) fn unread(spec: &Valid, run: &Run) -> usize {
     let of = |status: &StepStatus| {
         let Some(step) = spec.step(&status.name) else { return 0 };
-        let kept = |outputs: &BTreeMap<String, Json>| -> BTreeMap<String, Json> {
-            outputs.iter().filter(|(name, _)| step.kept.contains(*name)).map(|(n, v)| (n.clone(), v.clone())).collect()
-        };
-        let mut read = status.clone();
-        read.outputs = kept(&read.outputs);
-        read.artifacts.retain(|name, _| step.artifacts.kept.contains(name));
-        if let Some(fan) = read.fan_out.as_deref_mut() {
-            fan.outputs.values_mut().for_each(|outputs| *outputs = kept(outputs));
-        }
-        held(status).saturating_sub(held(&read))
+        let items = status.fan_out.iter().flat_map(|f| f.outputs.values());
+        let outputs = items.chain([&status.outputs]).map(|all| but(all, &step.kept)).sum::<usize>();
+        outputs.saturating_add(but(&status.artifacts, &step.artifacts.kept))
     };
     run.steps.iter().map(of).sum()
+}
+
+/// Bytes of all but those that are kept.
+fn but<V: Serialize>(all: &BTreeMap<String, V>, kept: &BTreeSet<String>) -> usize {
+    let rest = all.iter().filter(|(name, _)| !kept.contains(*name));
+    size(&rest.map(|(name, value)| (name.clone(), value)).collect())
 }
 
 /// The digest that an image is named by.

@@ -28,6 +28,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("hearth-artifacts", &["kube-client", "sqlx"]),
     ("hearth-bounds", &["hyper", "kube-client"]),
     ("hearth-contract", &["tokio", "hyper", "kube-client"]),
+    ("hearth-export", &["kube-client", "axum"]),
     ("hearth-recorder", &["sqlx"]),
     ("hearth-step", &["kube-client", "axum"]),
     ("xtask", &["tokio", "kube-client"]),
