@@ -193,16 +193,26 @@ impl Telling {
         Ok(())
     }
 
-    /// The target failed at one thing and then took another. What it refuses is given up at once, what it stumbles over
+    /// The target failed at one thing and then took another. What it refuses again now is given up, what it stumbles over
     /// after a few times.
     async fn strike(&mut self, export: &Export, error: &Untold) -> Result<(), Untold> {
         self.metrics.failed(self.target.name());
+        let refused = |error: &Untold| matches!(error, Untold::Target(Undelivered::Refused(_)));
+        if refused(error) {
+            // The address may have been mended between the two.
+            match self.tell(export).await {
+                Ok(_) => return Ok(()),
+                Err(again) if refused(&again) => return self.abandon(export, &again).await,
+                Err(Untold::Target(Undelivered::Away(_))) => {}
+                Err(store) => return Err(store),
+            }
+        }
         let begun = self.begun.entry(key(export)).or_default();
         begun.strikes += 1;
-        let refused = matches!(error, Untold::Target(Undelivered::Refused(_)));
-        if !refused && begun.strikes < STRIKES {
-            return Ok(());
-        }
+        if begun.strikes < STRIKES { Ok(()) } else { self.abandon(export, error).await }
+    }
+
+    async fn abandon(&mut self, export: &Export, error: &Untold) -> Result<(), Untold> {
         self.give_up(export, &error.to_string());
         self.done(export, Outcome::Refused).await
     }

@@ -6,6 +6,7 @@ use crate::{
     traces::{self, Page},
 };
 use hearth_history::{Error, Export, ExportTarget, Run, StepKey, Store};
+use std::collections::BTreeMap;
 
 /// The name of the target that is told in OpenLineage events.
 pub const OPENLINEAGE: &str = "openlineage";
@@ -73,19 +74,24 @@ impl Target {
     /// Tells one thing, from where it broke off.
     pub(crate) async fn tell(&self, store: &Store, export: &Export, progress: &mut Progress) -> Result<Told, Untold> {
         let Some(run) = store.get_run(export.run_id).await? else { return Ok(Told::Gone) };
-        let mut posts = Posts { progress, passed: 0 };
-        match self {
-            Self::Lineage { endpoint, namespace } => {
-                posts.lineage(endpoint, namespace, store, &run, export.ended).await?;
-            }
-            Self::Traces { endpoint } => posts.trace(endpoint, store, &run).await?,
+        self.pass(store, &run, export.ended, Posts { progress, passed: 0, again: false }).await?;
+        if progress.accepted && !progress.refused.is_empty() {
+            // It takes others of the same run: this is not about the address, nor about who may post. Unless that was
+            // mended just now, so what it refused is asked once more.
+            self.pass(store, &run, export.ended, Posts { progress, passed: 0, again: true }).await?;
         }
-        let Progress { accepted, refused, .. } = std::mem::take(progress);
-        match refused {
+        let Progress { accepted, refused, rejected, .. } = std::mem::take(progress);
+        match refused.into_values().next().or(rejected) {
             None => Ok(Told::Taken),
-            // It took others of the same run: this is not about the address, nor about who may post.
             Some(why) if accepted => Ok(Told::Partly(why)),
             Some(why) => Err(Undelivered::Refused(why).into()),
+        }
+    }
+
+    async fn pass(&self, store: &Store, run: &Run, ended: bool, mut posts: Posts<'_>) -> Result<(), Untold> {
+        match self {
+            Self::Lineage { endpoint, namespace } => posts.lineage(endpoint, namespace, store, run, ended).await,
+            Self::Traces { endpoint } => posts.trace(endpoint, store, run).await,
         }
     }
 }
@@ -108,8 +114,10 @@ pub(crate) struct Progress {
     pub posts: usize,
     /// Whether one of them was taken.
     accepted: bool,
-    /// Why one of them was not.
-    refused: Option<String>,
+    /// Which of them were not, and why.
+    refused: BTreeMap<usize, String>,
+    /// Why a part of one that was taken was not. OTLP forbids to post that again.
+    rejected: Option<String>,
 }
 
 /// The posts of one thing that is told. They are the same each time, so that telling can go on where it broke off.
@@ -117,6 +125,8 @@ struct Posts<'a> {
     progress: &'a mut Progress,
     /// So many of them came by this time.
     passed: usize,
+    /// Whether those are posted again that were refused.
+    again: bool,
 }
 
 impl Posts<'_> {
@@ -128,21 +138,24 @@ impl Posts<'_> {
         body: Vec<u8>,
     ) -> Result<Vec<u8>, Untold> {
         self.passed += 1;
-        if self.passed <= self.progress.posts {
+        let (number, progress) = (self.passed, &mut *self.progress);
+        let refused = self.again && progress.refused.contains_key(&number);
+        if number <= progress.posts && !refused {
             return Ok(Vec::new());
         }
         let answer = match endpoint.post(content_type, body).await {
             Ok(answer) => {
-                self.progress.accepted = true;
+                progress.accepted = true;
+                progress.refused.remove(&number);
                 answer
             }
             Err(Undelivered::Refused(why)) => {
-                self.progress.refused = Some(why);
+                progress.refused.insert(number, why);
                 Vec::new()
             }
             Err(away) => return Err(away.into()),
         };
-        self.progress.posts = self.passed;
+        progress.posts = progress.posts.max(number);
         Ok(answer)
     }
 
@@ -176,7 +189,7 @@ impl Posts<'_> {
             let of = if after.is_none() { Page::First(&origin) } else { Page::Later };
             let body = traces::request(run, of, &page.items);
             let answer = self.post(endpoint, "application/x-protobuf", body).await?;
-            self.progress.refused = traces::partly_refused(&answer).or(self.progress.refused.take());
+            self.progress.rejected = traces::partly_refused(&answer).or(self.progress.rejected.take());
             let Some(next) = page.next else { return Ok(()) };
             after = Some(next);
         }

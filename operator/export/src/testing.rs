@@ -33,7 +33,7 @@ use tokio::{
 use uuid::Uuid;
 
 /// The longest that any condition is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A post that came.
 #[derive(Clone, Debug, PartialEq)]
