@@ -7,10 +7,10 @@ use crate::{
     post::Parent,
     revisions::RevisionView,
     shared::Shared,
-    whole_logs, work,
+    sweep, whole_logs, work,
 };
 use futures::{TryStreamExt, stream};
-use hearth_crds::{FINALIZER, condition::Reason, label};
+use hearth_crds::{FINALIZER, condition::Reason};
 use hearth_plan::Action;
 use k8s_openapi::{
     api::{
@@ -53,7 +53,7 @@ impl Shared {
                 | Action::CountLostRecord { .. }
                 | Action::DeleteRevision { .. }
                 | Action::DeletePod { .. }
-                | Action::DeleteRunPods { .. }
+                | Action::DeleteRunPods(_)
                 | Action::Relabel { .. }
                 | Action::PostObject { .. }
                 | Action::DeleteObject { .. }
@@ -114,8 +114,13 @@ impl Shared {
                 self.metrics.strays.inc();
                 self.gone(namespace, self.calls.delete::<Pod>(namespace, name, uid).await)
             }
-            Action::DeleteRunPods { run_id } => {
-                self.gone(namespace, self.calls.delete_selected::<Pod>(namespace, &run_selector(run_id)).await)
+            // Those of a run that goes on leave beside it.
+            Action::DeleteRunPods(pods) if pods.only.is_some() => {
+                sweep::delete(self, uid, namespace, pods);
+                Ok(())
+            }
+            Action::DeleteRunPods(pods) => {
+                self.gone(namespace, self.calls.delete_selected::<Pod>(namespace, &pods.labels(), pods.fields()).await)
             }
             Action::Relabel { name, uid, labels } => {
                 let patch = json!({"metadata": {"uid": uid, "labels": labels}});
@@ -150,7 +155,7 @@ impl Shared {
     }
 
     /// A child that we may not delete any more goes with its namespace.
-    fn gone(&self, namespace: &str, deleted: Result<(), Error>) -> Result<(), Error> {
+    pub(crate) fn gone(&self, namespace: &str, deleted: Result<(), Error>) -> Result<(), Error> {
         match deleted {
             Err(Error::Refused { status, .. }) if self.world.ends_with_its_namespace(namespace, &status) => Ok(()),
             other => other,
@@ -241,18 +246,6 @@ pub(crate) fn finalizer_patch(meta: &ObjectMeta, held: bool) -> Value {
         finalizers.push(FINALIZER);
     }
     json!({"metadata": {"uid": meta.uid, "resourceVersion": meta.resource_version, "finalizers": finalizers}})
-}
-
-/// The pods that worked for a run; its placeholders carry another role and stay.
-fn run_selector(run_id: &str) -> String {
-    format!(
-        "{}={},{}={run_id},{}={}",
-        label::MANAGED_BY,
-        label::MANAGED_BY_VALUE,
-        label::RUN,
-        label::ROLE,
-        label::ROLE_ATTEMPT
-    )
 }
 
 fn event_of(meta: &ObjectMeta, kind: &str, api_version: &str, warning: bool, reason: Reason, message: &str) -> Event {

@@ -128,15 +128,16 @@ impl Calls {
         }
     }
 
-    /// DELETE of all that the labels select.
+    /// DELETE of all that the labels, and the fields if any, select.
     pub(crate) async fn delete_selected<R: Resource<DynamicType = ()>>(
         &self,
         namespace: &str,
         labels: &str,
+        fields: Option<&str>,
     ) -> Result<(), Error> {
         let what = format!("DELETE {} in {namespace} with {labels}", R::kind(&()));
-        let request = Request::new(url::<R>(namespace))
-            .delete_collection(&DeleteParams::default(), &ListParams::default().labels(labels));
+        let selected = ListParams { field_selector: fields.map(str::to_owned), ..ListParams::default().labels(labels) };
+        let request = Request::new(url::<R>(namespace)).delete_collection(&DeleteParams::default(), &selected);
         self.send::<Value>(what, request).await.map(|_| ())
     }
 

@@ -27,6 +27,7 @@ mod records;
 mod revisions;
 pub mod scope;
 mod shared;
+mod sweep;
 mod trust;
 mod watch;
 mod whole_logs;

@@ -74,6 +74,7 @@ pub(crate) struct Owner {
     keeping: BTreeSet<String>,
     work: BTreeMap<Sought, Answer>,
     looking: BTreeSet<Sought>,
+    sweeping: bool,
     stored: BTreeMap<String, i64>,
     recorded: BTreeMap<String, i64>,
 }
@@ -193,6 +194,15 @@ impl Owner {
     pub(crate) fn log_kept(&mut self, pod: &str) {
         self.keeping.remove(pod);
         self.kept_logs.insert(pod.to_owned());
+    }
+
+    /// Whether no pods are being deleted in mid-run; from now on some are.
+    pub(crate) fn start_sweeping(&mut self) -> bool {
+        !std::mem::replace(&mut self.sweeping, true)
+    }
+
+    pub(crate) fn swept(&mut self) {
+        self.sweeping = false;
     }
 
     /// Forgets what is listed no more. Answers what of the rest nobody looks for yet; from now on somebody does.

@@ -166,6 +166,11 @@ pub struct PodFact {
 }
 
 impl PodFact {
+    /// Whether it is a pod of ours that works or worked, and nobody deletes it.
+    pub(crate) fn is_there(&self) -> bool {
+        self.owned && !self.placeholder && !self.gone && self.deleting_at.is_none()
+    }
+
     /// Whether a terminal phase was seen. A pod that vanished without one was not seen to end.
     #[must_use]
     pub fn seen_to_end(&self) -> bool {

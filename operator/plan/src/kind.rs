@@ -1,6 +1,6 @@
 //! The one abstraction: what a kind must be able to say, all of it pure.
 
-use crate::{facts::Facts, offer::Offer, record::Record, work::Sought};
+use crate::{facts::Facts, offer::Offer, record::Record, selection::RunPods, work::Sought};
 use hearth_crds::{condition::Reason, time::Time};
 use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Pod};
 use kube::core::NamespaceResourceScope;
@@ -249,11 +249,8 @@ pub enum Action {
         /// UID precondition.
         uid: String,
     },
-    /// Deletes a run's pods in one request, by run-id and role labels (placeholders stay).
-    DeleteRunPods {
-        /// Value of the run-id label.
-        run_id: String,
-    },
+    /// Deletes pods of a run in one request.
+    DeleteRunPods(RunPods),
     /// Gives an adopted pod its labels back.
     Relabel {
         /// Name.
@@ -312,7 +309,7 @@ impl Action {
             | Self::CountLostRecord { .. }
             | Self::DeleteRevision { .. }
             | Self::DeletePod { .. }
-            | Self::DeleteRunPods { .. }
+            | Self::DeleteRunPods(_)
             | Self::Relabel { .. }
             | Self::PostObject { .. }
             | Self::DeleteObject { .. }

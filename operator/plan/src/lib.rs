@@ -8,9 +8,11 @@ pub mod facts;
 pub mod kind;
 pub mod offer;
 pub mod record;
+pub mod selection;
 pub mod work;
 pub mod workflow;
 
 pub use facts::{Child, Facts, PodFact, Post, RevisionFact};
 pub use kind::{Accepted, Action, Env, Intends, Intent, Kind, Note, OnDelete, Plan, Start, Subject};
 pub use record::Record;
+pub use selection::RunPods;

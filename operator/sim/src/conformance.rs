@@ -6,7 +6,8 @@ use crate::{
     clock::begin,
     server::{Actor, ApiError, Key, Reply, Server, Write},
 };
-use hearth_plan::Intent;
+use hearth_crds::label;
+use hearth_plan::{Intent, RunPods, selection::Ended};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 use std::{
@@ -47,10 +48,16 @@ pub enum Action {
     Gated(&'static str, Option<&'static str>),
     /// Deletes a pod.
     DeletePod(&'static str, Precondition),
+    /// Creates a pod with a scheduling gate that seems to work for a step, and item, of a run; then it has that phase.
+    Working(&'static str, [&'static str; 3], Option<u32>, &'static str),
+    /// Deletes the pods of a run: all, or those of steps, and of items, that ended, the failed ones too or not.
+    DeleteRun(&'static str, Option<(&'static [&'static str], &'static [u32], bool)>),
     /// Shows an object: whether it is there and being deleted, its generation since creation, finalizers and status.
     Look(&'static str),
     /// Shows a pod: phase and whether it was given a node.
     LookPod(&'static str),
+    /// Lists the pods.
+    LookPods,
     /// Waits until a pod is gone.
     AwaitGone(&'static str),
     /// Says whether the object's resourceVersion is the one remembered last, and remembers it.
@@ -102,6 +109,28 @@ pub const SCRIPT: &[Action] = &[
     Action::Delete("one"),
     Action::Look("one"),
     Action::DeletePod("pod-b", Precondition::None),
+    Action::Working("a", ["r", "attempt", "a"], None, "Succeeded"),
+    Action::Working("b", ["r", "attempt", "b"], None, "Failed"),
+    Action::Working("c", ["r", "attempt", "c"], None, "Running"),
+    Action::Working("d", ["r", "attempt", "d"], None, "Succeeded"),
+    Action::Working("e", ["r", "placeholder", "a"], None, "Succeeded"),
+    Action::Working("f", ["other", "attempt", "a"], None, "Succeeded"),
+    Action::Working("g-1", ["r", "attempt", "g"], Some(1), "Succeeded"),
+    Action::Working("g-2", ["r", "attempt", "g"], Some(2), "Failed"),
+    Action::Working("g-3", ["r", "attempt", "g"], Some(3), "Succeeded"),
+    Action::LookPods,
+    Action::DeleteRun("r", Some((&["a", "b", "c"], &[], false))),
+    Action::AwaitGone("a"),
+    Action::LookPods,
+    Action::DeleteRun("r", Some((&["a", "b", "c"], &[], true))),
+    Action::AwaitGone("b"),
+    Action::LookPods,
+    Action::DeleteRun("r", Some((&["g"], &[1, 2], true))),
+    Action::AwaitGone("g-2"),
+    Action::LookPods,
+    Action::DeleteRun("r", None),
+    Action::AwaitGone("c"),
+    Action::LookPods,
 ];
 
 /// Who plays the script.
@@ -222,6 +251,32 @@ fn gated_pod(name: &str, owner: Option<(&str, &str)>) -> Value {
     })
 }
 
+/// One that seems to work for a run, in a role, for a step.
+fn working_pod(name: &str, [run, role, step]: [&str; 3], item: Option<u32>) -> Value {
+    let mut pod = gated_pod(name, None);
+    let mut labels = json!({
+        label::MANAGED_BY: label::MANAGED_BY_VALUE, label::RUN: run, label::ROLE: role, label::STEP: step,
+    });
+    if let Some(item) = item {
+        crate::deeds::merge(&mut labels, &json!({ label::ITEM: item.to_string() }));
+    }
+    crate::deeds::merge(&mut pod, &json!({"metadata": {"labels": labels}}));
+    pod
+}
+
+fn run_pods(run: &str, only: Option<(&[&str], &[u32], bool)>) -> RunPods {
+    let only = only.map(|(steps, items, failed)| Ended {
+        steps: steps.iter().map(|s| (*s).to_owned()).collect(),
+        items: items.to_vec(),
+        failed,
+    });
+    RunPods { run_id: run.to_owned(), only }
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(" ")
+}
+
 fn describe(object: &Value) -> String {
     let text = |path: &str| object.pointer(path).map_or_else(|| "-".to_owned(), Value::to_string);
     let going = object.pointer("/metadata/deletionTimestamp").is_some();
@@ -275,12 +330,20 @@ fn sim(server: &mut Server, action: &Action) -> Result<String, String> {
             let uid = owner.map(|o| text_at(server.cr(&key(o)), "/metadata/uid"));
             let pod: Pod =
                 serde_json::from_value(gated_pod(name, owner.zip(uid.as_deref()))).map_err(|e| e.to_string())?;
-            let intent = Intent { run_id: String::new(), step: (*name).to_owned(), item: 0, attempt: 1 };
-            done(server.apply(
-                now,
-                Actor::User,
-                Write::Pod { ns: NAMESPACE.to_owned(), pod: Box::new(pod), intent, placeholder: true },
-            ))
+            done(post_pod(server, pod))
+        }
+        Action::Working(name, of, item, phase) => {
+            let pod: Pod = serde_json::from_value(working_pod(name, *of, *item)).map_err(|e| e.to_string())?;
+            post_pod(server, pod).map_err(|e| e.reason)?;
+            let uid = server.get_pod(&key(name)).and_then(|p| p.metadata.uid.clone()).unwrap_or_default();
+            server.update_pod(&key(name), &uid, |pod| {
+                pod.status.get_or_insert_default().phase = Some((*phase).to_owned());
+            });
+            Ok("done".to_owned())
+        }
+        Action::DeleteRun(run, only) => {
+            let write = Write::DeleteRunPods { ns: NAMESPACE.to_owned(), pods: run_pods(run, *only) };
+            done(server.apply(now, Actor::User, write))
         }
         Action::DeletePod(name, which) => {
             let uid = match which {
@@ -290,6 +353,7 @@ fn sim(server: &mut Server, action: &Action) -> Result<String, String> {
             };
             done(server.apply(now, Actor::User, Write::DeletePod { key: key(name), uid }))
         }
+        Action::LookPods => Ok(names(server.pods().keys().map(|key| key.1.as_str()))),
         Action::Look(name) => Ok(server.cr(&key(name)).map_or_else(|| "absent".to_owned(), describe)),
         Action::LookPod(name) => Ok(server
             .get_pod(&key(name))
@@ -300,6 +364,13 @@ fn sim(server: &mut Server, action: &Action) -> Result<String, String> {
         }
         Action::Version(name) => Ok(text_at(server.cr(&key(name)), "/metadata/resourceVersion")),
     }
+}
+
+fn post_pod(server: &mut Server, pod: Pod) -> Result<Reply, ApiError> {
+    let step = pod.metadata.name.clone().unwrap_or_default();
+    let intent = Intent { run_id: String::new(), step, item: 0, attempt: 1 };
+    let write = Write::Pod { ns: NAMESPACE.to_owned(), pod: Box::new(pod), intent, placeholder: true };
+    server.apply(begin(), Actor::User, write)
 }
 
 fn text_at(object: Option<&Value>, path: &str) -> String {
@@ -381,6 +452,27 @@ fn real(kubectl: &PathBuf, action: &Action) -> Result<Result<String, String>, Br
                 &["delete", "--raw", &format!("/api/v1/namespaces/{NAMESPACE}/pods/{name}"), "-f", "-"],
                 Some(&options),
             )?)
+        }
+        Action::Working(name, of, item, phase) => {
+            match run(kubectl, &["create", "-f", "-"], Some(&working_pod(name, *of, *item)))? {
+                Ok(_) => {}
+                Err(text) => return Ok(Err(reason(&text))),
+            }
+            let status = json!({"status": {"phase": phase}}).to_string();
+            done(run(kubectl, &["patch", "pod", name, "--subresource=status", "--type=merge", "-p", &status], None)?)
+        }
+        Action::DeleteRun(run_id, only) => {
+            let pods = run_pods(run_id, *only);
+            let (labels, fields) = (pods.labels(), pods.fields());
+            let query = [("labelSelector", Some(labels.as_str())), ("fieldSelector", fields)];
+            let query = query.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+            done(run(kubectl, &["delete", "--raw", &format!("/api/v1/namespaces/{NAMESPACE}/pods?{query}")], None)?)
+        }
+        Action::LookPods => {
+            let listed = run(kubectl, &["get", "pods", "--output=jsonpath={.items[*].metadata.name}"], None)?;
+            let text = listed.map_err(|text| Broken::Answer { what: "get pods".to_owned(), text })?;
+            Ok(names(text.split_whitespace()))
         }
         Action::Look(name) => Ok(get(kubectl, RESOURCE, name)?.map_or_else(|| "absent".to_owned(), |o| describe(&o))),
         Action::LookPod(name) => {

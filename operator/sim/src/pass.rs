@@ -335,7 +335,7 @@ impl<K: Kind> Pass<K> {
             Action::PostRevision(revision) => Write::Revision { ns, revision },
             Action::DeleteRevision { name, uid } => Write::DeleteRevision { key: (ns, name), uid },
             Action::DeletePod { name, uid } => Write::DeletePod { key: (ns, name), uid: Some(uid) },
-            Action::DeleteRunPods { run_id } => Write::DeleteRunPods { ns, run_id },
+            Action::DeleteRunPods(pods) => Write::DeleteRunPods { ns, pods },
             Action::Relabel { name, uid, labels } => Write::Relabel { key: (ns, name), uid, labels },
             Action::PublishEvent { warning, message } => {
                 Write::Event { object: self.key.clone(), warning, reason: reason.as_str().to_owned(), message }

@@ -2,7 +2,7 @@
 
 use hearth_crds::time::Time;
 use hearth_plan::{
-    Record,
+    Intent, Record,
     record::{EventRow, LineageRow, RecordBatch, RunRow, StepRow},
     work::{Answer, Sought, Work},
 };
@@ -97,6 +97,13 @@ impl Store {
             .and_then(work)
             .filter(|w| w.is_fresh(sought.max_age, now) && (w.artifacts.is_empty() || !self.lost_blobs))
             .map_or(Answer::Nothing, |w| Answer::Done(Box::new(w)))
+    }
+
+    /// Whether the attempt's row is there and final.
+    #[must_use]
+    pub fn has_attempt(&self, of: &Intent) -> bool {
+        let numbers = (i32::try_from(of.item).unwrap_or(-1), i32::try_from(of.attempt).unwrap_or(-1));
+        self.steps.get(&(of.run_id.clone(), of.step.clone(), numbers.0, numbers.1)).is_some_and(|row| row.terminal)
     }
 
     /// Whether the run's row is there and final.

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::secs,
-    server::{Key, Server, Write},
+    server::{Key, Server, Write, selects},
     trim::pod_fact,
 };
 use hearth_crds::{label, time::Time};
@@ -53,10 +53,10 @@ impl WholeLogs {
         };
         let lost: Vec<String> = match write {
             Write::DeletePod { key, .. } => server.get_pod(key).and_then(|p| unkept(key, &p)).into_iter().collect(),
-            Write::DeleteRunPods { ns, run_id } => server
+            Write::DeleteRunPods { ns, pods } => server
                 .pods()
                 .iter()
-                .filter(|(key, pod)| key.0 == *ns && pod_fact(pod).labels.get(label::RUN) == Some(run_id))
+                .filter(|(key, pod)| key.0 == *ns && selects(pods, pod))
                 .filter_map(|(key, pod)| unkept(key, pod))
                 .collect(),
             Write::Pod { .. }

@@ -3,7 +3,7 @@
 use crate::{
     fault::{Faults, IN_FLIGHT, Mode},
     judge::Posted,
-    server::{Actor, ApiError, Key, Reply, Server, Write},
+    server::{Actor, ApiError, Key, Reply, Server, Write, selects},
     store::Store,
     whole_logs::WholeLogs,
 };
@@ -67,6 +67,8 @@ pub struct Wire<'a> {
     pub lost_records: &'a mut Vec<String>,
     /// Reads so far.
     pub reads: &'a mut Reads,
+    /// Pods that went in mid-run before their row was stored, for the judge.
+    pub early: &'a mut Vec<String>,
     /// Where whole logs go.
     pub whole_logs: &'a mut WholeLogs,
     /// Logs by pod UID.
@@ -97,6 +99,7 @@ impl Wire<'_> {
             | Write::Event { .. } => None,
         };
         self.whole_logs.watch(self.now, &write, self.server);
+        self.watch_early(&write);
         let sent = self.transmit(by, write);
         if let Some(key) = working {
             let refused =
@@ -104,6 +107,20 @@ impl Wire<'_> {
             self.posts.push(Posted { key, refused });
         }
         sent
+    }
+
+    /// Notes the pods that this write takes in mid-run although their end is not on record.
+    fn watch_early(&mut self, write: &Write) {
+        let Write::DeleteRunPods { ns, pods } = write else { return };
+        if pods.only.is_none() {
+            return;
+        }
+        let is_stored = |pod: &Pod| {
+            let intent = self.server.intent_of(pod.metadata.uid.as_deref().unwrap_or_default());
+            intent.is_some_and(|i| self.store.has_attempt(i))
+        };
+        let taken = self.server.pods().iter().filter(|(key, pod)| key.0 == *ns && selects(pods, pod));
+        self.early.extend(taken.filter(|(_, pod)| !is_stored(pod)).map(|(key, _)| key.1.clone()));
     }
 
     fn transmit(&mut self, by: Actor, write: Write) -> Sent {

@@ -79,6 +79,7 @@ pub struct World<K: Kind> {
     pub kubelet: Kubelet,
     /// The history store.
     pub store: Store,
+    early: Vec<String>,
     /// Whole logs.
     pub whole_logs: WholeLogs,
     /// Processes of the operator; the last one is the leader, those before it were.
@@ -131,6 +132,7 @@ impl<K: Kind> World<K> {
             server,
             kubelet: Kubelet::default(),
             store: Store::new(),
+            early: Vec::new(),
             whole_logs: WholeLogs::default(),
             deposed: Vec::new(),
             faults: Faults::default(),
@@ -229,8 +231,9 @@ impl<K: Kind> World<K> {
 
     fn judge(&mut self) {
         self.judge.look(self.now, &self.server, &self.kubelet, &self.store, &mut self.posts, &mut self.offered);
-        for pod in self.whole_logs.lost.drain(..) {
-            let text = format!("pod {pod} was deleted before its whole log was stored");
+        let logless = self.whole_logs.lost.drain(..).map(|pod| (pod, "whole log"));
+        for (pod, what) in logless.chain(self.early.drain(..).map(|pod| (pod, "row"))) {
+            let text = format!("pod {pod} was deleted before its {what} was stored");
             self.judge.violations.push(format!("{}: {text}", crate::clock::since_begin(self.now)));
         }
     }
@@ -351,6 +354,7 @@ impl<K: Kind> World<K> {
             posts: &mut self.posts,
             reads: &mut self.reads,
             lost_records: &mut self.lost_records,
+            early: &mut self.early,
             whole_logs: &mut self.whole_logs,
             log_of: &log_of,
             store: &self.store,

@@ -80,6 +80,93 @@ fn two_hundred_steps_lose_no_row_while_the_store_is_away() {
     assert!(skipped > 3, "{skipped} steps were skipped");
 }
 
+/// How many of the operator's requests deleted many pods.
+fn sweeps(world: &Workflows) -> usize {
+    world.server.tally(0).0.get("deletecollection pods").copied().unwrap_or_default()
+}
+
+fn succeeded(world: &Workflows) -> usize {
+    world.server.pods().values().filter(|p| p.status.as_ref().unwrap().phase.as_deref() == Some("Succeeded")).count()
+}
+
+/// The store goes away in mid-run: from then on pods hold what it has not.
+#[test]
+fn pods_stay_while_the_store_is_away() {
+    let spec = layers(900, 100);
+    let begin = |world: &mut Workflows| {
+        all_write(world, &spec);
+        create(world, "demo", &spec);
+    };
+    let tale = tale("away", &begin, secs(3600));
+    let mut world = tale.world(1);
+    (tale.begin)(&mut world);
+    let soon = world.now.after(secs(3600));
+    world.run_until(soon, |world| sweeps(world) > 0);
+    let before = sweeps(&world);
+    assert!(before > 0, "no pods left in mid-run");
+    world.act(Act::StoreDown);
+    let later = world.now.after(secs(3600));
+    world.run_until(later, |world| phase(world, "demo").as_deref() == Some("Succeeded"));
+    assert_eq!((sweeps(&world), phase(&world, "demo").as_deref()), (before, Some("Succeeded")));
+    world.act(Act::StoreUp);
+    world.run_for(secs(3600));
+    assert_eq!(world.violations(), &[] as &[String]);
+    assert_eq!((world.store.steps.len(), world.server.pods().len()), (900, 0));
+}
+
+/// Whole logs cannot be stored for a while: the pods whose logs are wanted stay, all others go.
+#[test]
+fn pods_stay_for_their_whole_logs() {
+    let mut spec = layers(900, 100);
+    for step in spec["steps"].as_array_mut().unwrap().iter_mut().step_by(9) {
+        step["logs"] = json!("Full");
+    }
+    let begin = |world: &mut Workflows| {
+        all_write(world, &spec);
+        world.act(Act::ArtifactsDown);
+        create(world, "demo", &spec);
+    };
+    let tale = tale("logs", &begin, secs(3600));
+    let mut world = tale.world(1);
+    (tale.begin)(&mut world);
+    world.run_for(secs(3000));
+    assert_eq!(phase(&world, "demo").as_deref(), Some("Succeeded"));
+    let left = succeeded(&world);
+    assert!((100..400).contains(&left), "{left} pods are there, 100 of them for their logs");
+    world.act(Act::ArtifactsUp);
+    world.run_for(secs(3600));
+    assert_eq!(world.violations(), &[] as &[String]);
+    assert_eq!(world.server.pods().len(), 0);
+}
+
+/// Failed pods stay where the object says so, while the others of the same steps go.
+#[test]
+fn failed_pods_stay_in_mid_run() {
+    let mut spec = layers(900, 100);
+    spec["keepPods"] = json!({"failed": "2h"});
+    for step in spec["steps"].as_array_mut().unwrap() {
+        step["retry"] = json!({"limit": 1, "backoff": {"base": "1s"}});
+    }
+    let begin = |world: &mut Workflows| {
+        all_write(world, &spec);
+        for at in (0..900).step_by(30) {
+            let name = spec["steps"][at]["name"].as_str().unwrap();
+            world.kubelet.outcomes.set(name, 1, Outcome::exit(1));
+            world.kubelet.outcomes.set(name, 2, Outcome::outputs(r#"{"n": 1}"#));
+        }
+        create(world, "demo", &spec);
+    };
+    let tale = tale("kept", &begin, secs(3600));
+    let mut world = tale.world(1);
+    (tale.begin)(&mut world);
+    world.run_for(secs(3600));
+    assert_eq!(world.violations(), &[] as &[String]);
+    assert_eq!(phase(&world, "demo").as_deref(), Some("Succeeded"));
+    let failed = world.server.pods().len() - succeeded(&world);
+    assert!(sweeps(&world) > 1, "no pods left in mid-run");
+    assert_eq!((failed, succeeded(&world)), (30, 0));
+}
+
 /// The same rows, whatever write the process dies at.
 #[test]
 fn a_long_run_survives_kills() {

@@ -2,9 +2,10 @@
 
 use hearth_crds::{FENCE_GATE, condition::Reason, time::Time};
 use hearth_plan::{
-    Accepted, Action, Child, Facts, Intent, Kind, Plan, Post, Record, RevisionFact, Start,
+    Accepted, Action, Child, Facts, Intent, Kind, Plan, Post, Record, RevisionFact, RunPods, Start,
     kind::{Env, Intends, RunMark},
     record::{EventRow, ObjectKey, RecordBatch},
+    selection::Ended,
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Resource, api::ObjectMeta, core::NamespaceResourceScope};
@@ -209,7 +210,11 @@ fn action(name: &str) -> Action {
         "delete-pod" => Action::DeletePod { name: "old".into(), uid: "old-uid".into() },
         "read-log" => Action::ReadLog { name: "pod-1".into() },
         "keep-log" => Action::KeepLog { name: "pod-1".into(), attempt: intent(1) },
-        "delete-run" => Action::DeleteRunPods { run_id: "run-1".into() },
+        "delete-run" => Action::DeleteRunPods(RunPods::all("run-1")),
+        "sweep" => {
+            let only = Ended { steps: vec!["a".into(), "b".into()], items: vec![3, 4], failed: false };
+            Action::DeleteRunPods(RunPods { run_id: "run-1".into(), only: Some(only) })
+        }
         "event" => Action::PublishEvent { warning: true, message: "it failed".into() },
         "post-object" => Action::PostObject {
             intent: Intent { run_id: "run-1".into(), step: "s".into(), item: 0, attempt: 1 },

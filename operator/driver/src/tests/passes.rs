@@ -238,19 +238,49 @@ async fn a_run_goes_in_one_request_and_its_placeholders_stay() {
     let serve = async {
         let asked = b.server.next().await;
         assert_eq!(asked.method, Method::DELETE);
-        let selector = asked
-            .path
-            .split("labelSelector=")
-            .nth(1)
-            .unwrap()
-            .replace("%3D", "=")
-            .replace("%2C", ",")
-            .replace("%2F", "/");
-        assert_eq!(selector, "app.kubernetes.io/managed-by=hearth,hearth.dev/run-id=run-1,hearth.dev/role=attempt");
+        assert_eq!(
+            selectors(&asked.path)["labelSelector"],
+            "app.kubernetes.io/managed-by=hearth,hearth.dev/run-id=run-1,hearth.dev/role=attempt"
+        );
         asked.answer(200, &json!({"kind": "PodList", "items": []}));
     };
     tokio::join!(pass, serve).0.unwrap();
     b.server.is_quiet();
+}
+
+/// What the query of an address says.
+fn selectors(path: &str) -> BTreeMap<String, String> {
+    let url = format!("http://localhost{path}").parse::<http::Uri>().unwrap();
+    form_urlencoded::parse(url.query().unwrap().as_bytes()).into_owned().collect()
+}
+
+#[tokio::test]
+async fn pods_that_leave_in_mid_run_hold_no_pass_up() {
+    let mut b = bench();
+    b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-a"), 7, false)).unwrap());
+    let sweeping = || cr(&object(6, &[FINALIZER], &json!({"actions": ["sweep"]}), Some(running(1, 1))));
+    reconcile(&b.controller, sweeping()).await.unwrap();
+    let asked = b.server.next().await;
+    let selected = selectors(&asked.path);
+    assert_eq!(
+        selected["labelSelector"],
+        "app.kubernetes.io/managed-by=hearth,hearth.dev/run-id=run-1,hearth.dev/role=attempt,\
+         hearth.dev/step in (a,b),hearth.dev/item in (3,4)"
+    );
+    assert_eq!(selected["fieldSelector"], "status.phase=Succeeded");
+    // One at a time, however many passes ask for it; and again when it is answered, whatever it is answered.
+    reconcile(&b.controller, sweeping()).await.unwrap();
+    b.server.is_quiet();
+    asked.answer(500, &json!({"kind": "Status", "status": "Failure", "code": 500, "message": "etcd is away"}));
+    let again = async {
+        while b.shared.world.with("uid-a", |o| !o.start_sweeping()) {
+            tokio::task::yield_now().await;
+        }
+        b.shared.world.with("uid-a", super::super::owner::Owner::swept);
+        reconcile(&b.controller, sweeping()).await.unwrap();
+    };
+    tokio::time::timeout(Duration::from_secs(30), again).await.unwrap();
+    b.server.next().await.answer(200, &json!({"kind": "PodList", "items": []}));
 }
 
 #[tokio::test]

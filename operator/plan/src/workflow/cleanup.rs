@@ -4,12 +4,13 @@ use super::{build, digest, history, lifecycle::Work, spool};
 use crate::{
     facts::{PodFact, PodPhase, RevisionFact},
     kind::{Action, OnDelete},
+    selection::RunPods,
 };
 use hearth_crds::{
     condition::{ConditionStatus, ConditionType, Reason},
     label,
     time::Time,
-    workflow::{Run, StepStatus},
+    workflow::Run,
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
@@ -18,10 +19,6 @@ use std::{collections::BTreeSet, time::Duration};
 const MAX_SPOOLED: usize = 10;
 /// A deletecollection that left pods is tried again after that.
 const SWEEP_AGAIN: Duration = Duration::from_secs(10);
-/// Ended pods that a run may hold before those that are recorded go.
-const MANY_PODS: usize = 200;
-/// Pods that one pass deletes one by one.
-const DROPPED_AT_ONCE: usize = 100;
 
 impl Work<'_> {
     pub(super) fn backlog(&self, run: &Run) -> Option<String> {
@@ -49,7 +46,7 @@ impl Work<'_> {
             return;
         }
         let left =
-            self.facts.pods.values().any(|p| deletable(p) && p.labels.get(label::RUN).is_some_and(|r| *r == run.id));
+            self.facts.pods.values().any(|p| p.is_there() && p.labels.get(label::RUN).is_some_and(|r| *r == run.id));
         match known {
             None => {
                 if left {
@@ -70,11 +67,11 @@ impl Work<'_> {
             return self.note(Reason::Stored, "the pods go when their whole logs are stored");
         }
         let Some(until) = self.failed_stay_until(run) else {
-            self.plan.actions.push((Action::DeleteRunPods { run_id: run.id.clone() }, Reason::Stored));
+            self.plan.actions.push((Action::DeleteRunPods(RunPods::all(&run.id)), Reason::Stored));
             return;
         };
         self.wake_at(until);
-        let of_run = |p: &&PodFact| deletable(p) && p.labels.get(label::RUN) == Some(&run.id);
+        let of_run = |p: &&PodFact| p.is_there() && p.labels.get(label::RUN) == Some(&run.id);
         for pod in self.facts.pods.values().filter(of_run).filter(|p| p.phase != PodPhase::Failed) {
             let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
             self.plan.actions.push((action, Reason::Stored));
@@ -87,42 +84,12 @@ impl Work<'_> {
         Some(run.finished_at?.after(keep)).filter(|until| self.now < *until)
     }
 
-    /// Pods of attempts that are over and recorded go in mid-run, when there are many: one by one, as many as a pass can bear.
-    pub(super) fn drop_recorded(&mut self, run: &Run) {
-        let old = self.old.as_deref().and_then(|s| s.run.as_ref()).filter(|r| r.id == run.id);
-        let Some(old) = old else { return };
-        let ended = self.facts.pods.values().filter(|p| deletable(p) && p.seen_to_end());
-        if self.facts.recorded.get(&run.id).is_none_or(|seq| *seq < old.seq) || ended.clone().count() <= MANY_PODS {
-            return;
-        }
-        let keep = self.specs.current.checked.as_ref().is_ok_and(|v| v.keep_failed.is_some());
-        let may_go = |p: &&PodFact| {
-            let of = |key: &str| p.labels.get(key).map(String::as_str);
-            let item = of(label::ITEM).and_then(|n| n.parse::<u32>().ok());
-            let step = of(label::STEP).and_then(|name| old.steps.named(name));
-            let is_over = |step: &StepStatus| match (step.fan_out.as_deref(), item) {
-                (Some(fan), Some(item)) => item < fan.started && !fan.open.contains(item),
-                (Some(_), None) | (None, _) => step.phase.is_terminal(),
-            };
-            of(label::RUN) == Some(&run.id)
-                && !(keep && p.phase == PodPhase::Failed)
-                && !self.awaits_log(p)
-                && step.is_some_and(is_over)
-        };
-        let actions: Vec<_> = ended
-            .filter(may_go)
-            .take(DROPPED_AT_ONCE)
-            .map(|p| (Action::DeletePod { name: p.name.clone(), uid: p.uid.clone() }, Reason::Stored))
-            .collect();
-        self.plan.actions.extend(actions);
-    }
-
     /// Ended pods that no deletecollection takes: those whose labels somebody changed, and those of earlier runs whose
     /// deletecollection was lost. What waits for the store in a spool keeps its pods.
     fn drop_unlabelled(&mut self, run: &Run) {
         let spooled: BTreeSet<String> =
             self.spools().filter_map(|s| spool::read(self.cr, s)).map(|b| b.run_id).collect();
-        for pod in self.facts.pods.values().filter(|p| deletable(p) && p.seen_to_end()) {
+        for pod in self.facts.pods.values().filter(|p| p.is_there() && p.seen_to_end()) {
             let of = pod.labels.get(label::RUN);
             let labelled = pod.labels.get(label::ROLE).is_some_and(|r| r == label::ROLE_ATTEMPT);
             let ours = of.is_some_and(|r| *r == run.id) && labelled;
@@ -240,9 +207,9 @@ impl Work<'_> {
         for spool in done {
             if let Some(batch) = spool::read(self.cr, &spool)
                 && !self.awaits_logs(Some(&batch.run_id))
-                && self.facts.pods.values().any(|p| deletable(p) && p.labels.get(label::RUN) == Some(&batch.run_id))
+                && self.facts.pods.values().any(|p| p.is_there() && p.labels.get(label::RUN) == Some(&batch.run_id))
             {
-                self.plan.actions.push((Action::DeleteRunPods { run_id: batch.run_id }, Reason::Stored));
+                self.plan.actions.push((Action::DeleteRunPods(RunPods::all(&batch.run_id)), Reason::Stored));
             }
             self.plan.actions.push((Action::DeleteRevision { name: spool.name, uid: spool.uid }, Reason::Stored));
         }
@@ -273,15 +240,10 @@ impl Work<'_> {
                 self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
             }
         }
-        for pod in self.facts.pods.values().filter(|p| deletable(p) && !p.seen_to_end()) {
+        for pod in self.facts.pods.values().filter(|p| p.is_there() && !p.seen_to_end()) {
             self.plan
                 .actions
                 .push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, Reason::Deleted));
         }
     }
-}
-
-/// A pod of ours that works or worked and is still there.
-fn deletable(pod: &PodFact) -> bool {
-    pod.owned && !pod.placeholder && !pod.gone && pod.deleting_at.is_none()
 }

@@ -22,6 +22,7 @@ mod new_run;
 pub mod outcome;
 mod params;
 mod pod_rules;
+mod recorded_pods;
 pub mod requests;
 mod run_object;
 mod salvage;

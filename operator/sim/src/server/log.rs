@@ -54,7 +54,7 @@ impl Request {
                 Self { uid: Some(uid.clone()), ..blank("delete controllerrevisions", key) }
             }
             Write::DeletePod { key, uid } => Self { uid: uid.clone(), ..blank("delete pods", key) },
-            Write::DeleteRunPods { ns, run_id } => blank("deletecollection pods", &(ns.clone(), run_id.clone())),
+            Write::DeleteRunPods { ns, pods } => blank("deletecollection pods", &(ns.clone(), pods.run_id.clone())),
             Write::Relabel { key, uid, .. } => Self { uid: Some(uid.clone()), ..blank("patch pods", key) },
             Write::Object { ns, object } => {
                 let name = object.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or_default();

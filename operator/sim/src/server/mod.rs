@@ -8,6 +8,7 @@ mod pods;
 mod request;
 
 pub use log::{Request, Tally};
+pub(crate) use pods::selects;
 pub use pods::{is_fence, is_gated, is_over};
 pub use request::{Actor, ApiError, Reply, Write};
 
@@ -161,7 +162,7 @@ impl Server {
             Write::Revision { ns, revision } => self.create_revision(now, &ns, *revision),
             Write::DeleteRevision { key, uid } => self.delete_revision(&key, &uid),
             Write::DeletePod { key, uid } => self.delete_pod(now, &key, uid.as_deref()),
-            Write::DeleteRunPods { ns, run_id } => self.delete_run_pods(now, &ns, &run_id),
+            Write::DeleteRunPods { ns, pods } => self.delete_run_pods(now, &ns, &pods),
             Write::Relabel { key, uid, labels } => self.relabel(&key, &uid, labels),
             Write::Object { ns, object } => {
                 let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();

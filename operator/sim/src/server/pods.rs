@@ -3,7 +3,7 @@
 use super::{Actor, ApiError, Change, Key, Reply, Server, Write};
 use crate::clock::{meta_time, secs};
 use hearth_crds::{FENCE_GATE, label, time::Time};
-use hearth_plan::Intent;
+use hearth_plan::{Intent, RunPods};
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -139,16 +139,9 @@ impl Server {
         Ok(Reply::Done)
     }
 
-    pub(super) fn delete_run_pods(&mut self, now: Time, ns: &str, run_id: &str) -> Result<Reply, ApiError> {
-        let is = |pod: &Pod, name: &str, value: &str| {
-            pod.metadata.labels.as_ref().and_then(|l| l.get(name)).is_some_and(|v| v == value)
-        };
-        let keys: Vec<Key> = self
-            .pods
-            .iter()
-            .filter(|(k, p)| k.0 == ns && is(p, label::RUN, run_id) && is(p, label::ROLE, label::ROLE_ATTEMPT))
-            .map(|(k, _)| k.clone())
-            .collect();
+    pub(super) fn delete_run_pods(&mut self, now: Time, ns: &str, selected: &RunPods) -> Result<Reply, ApiError> {
+        let keys: Vec<Key> =
+            self.pods.iter().filter(|(k, p)| k.0 == ns && selects(selected, p)).map(|(k, _)| k.clone()).collect();
         for key in keys {
             self.delete_pod(now, &key, None)?;
         }
@@ -180,4 +173,20 @@ impl Server {
     pub fn grace_left(now: Time, pod: &Pod) -> Duration {
         pod.metadata.deletion_timestamp.as_ref().map_or(Duration::ZERO, |end| crate::clock::our_time(end).since(now))
     }
+}
+
+/// Whether the selectors of that request take a pod.
+pub(crate) fn selects(selected: &RunPods, pod: &Pod) -> bool {
+    let label = |name: &str| pod.metadata.labels.as_ref().and_then(|l| l.get(name)).map(String::as_str);
+    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+    let worked = label(label::MANAGED_BY) == Some(label::MANAGED_BY_VALUE)
+        && label(label::RUN) == Some(&selected.run_id)
+        && label(label::ROLE) == Some(label::ROLE_ATTEMPT);
+    worked
+        && selected.only.as_ref().is_none_or(|only| {
+            let ended = phase == Some("Succeeded") || (only.failed && phase == Some("Failed"));
+            let of_step = only.steps.iter().any(|s| label(label::STEP) == Some(s));
+            let of_item = only.items.iter().any(|i| label(label::ITEM) == Some(&i.to_string()));
+            ended && of_step && (only.items.is_empty() || of_item)
+        })
 }

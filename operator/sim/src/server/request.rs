@@ -1,7 +1,7 @@
 //! What can be asked of the server, and what it answers.
 
 use super::Key;
-use hearth_plan::Intent;
+use hearth_plan::{Intent, RunPods};
 use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Pod};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
@@ -102,12 +102,12 @@ pub enum Write {
         /// Precondition.
         uid: Option<String>,
     },
-    /// Deletes the pods with a run's id and the role of an attempt.
+    /// Deletes pods of a run.
     DeleteRunPods {
         /// Namespace.
         ns: String,
-        /// Value of the run-id label.
-        run_id: String,
+        /// Which.
+        pods: RunPods,
     },
     /// Sets labels of a pod, with a UID precondition.
     Relabel {
