@@ -135,6 +135,10 @@ pub fn own_rules(entry: &KindEntry) -> Vec<(String, Vec<&'static str>, &'static 
             vec!["create", "delete", "get", "list", "patch", "watch"],
             "the kind itself; patch adds and removes the finalizer; objects that ask for one run are made, and go when it is recorded",
         ),
-        (format!("{}/status", entry.plural), vec!["patch"], "what the operator has seen and decided"),
+        (
+            format!("{}/status", entry.plural),
+            vec!["patch", "update"],
+            "what the operator has seen and decided, and what was asked of it",
+        ),
     ]
 }

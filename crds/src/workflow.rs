@@ -200,8 +200,11 @@ impl Param {
 }
 
 /// One step of the DAG.
+// Atomic: who applies a step owns it whole. The API server would otherwise keep the owner of each field of 2,000 steps, and
+// read and write that with every change of status.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct Step {
     /// name: a DNS label, unique in the Workflow; expressions say steps.NAME (steps["a-b"] with a dash).
     #[schemars(length(min = 1, max = 52), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]

@@ -10,10 +10,10 @@
 - apiGroups: ["hearth.dev"]
   resources: ["workflows"]
   verbs: [create, delete, get, list, patch, watch]
-# what the operator has seen and decided
+# what the operator has seen and decided, and what was asked of it
 - apiGroups: ["hearth.dev"]
   resources: ["workflows/status"]
-  verbs: [patch]
+  verbs: [patch, update]
 # one pod per attempt of a step
 - apiGroups: [""]
   resources: ["pods"]
@@ -48,5 +48,5 @@
 # with a namespace that is deleted its RoleBinding may go before its objects, which are let go all the same
 - apiGroups: ["hearth.dev"]
   resources: ["workflows/status"]
-  verbs: [patch]
+  verbs: [patch, update]
 {{- end }}

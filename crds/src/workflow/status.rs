@@ -114,8 +114,10 @@ impl RunPhase {
 }
 
 /// A run as the object knows it.
+// Atomic: only the operator writes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct Run {
     /// id: UUIDv7, the run's name in the history store.
     pub id: String,

@@ -18,10 +18,10 @@ async fn what_does_not_decode_is_parked_once_and_its_neighbour_goes_on() {
     let pass = b.controller.pass(guarded(&bad));
     let serve = async {
         b.server.expect(Method::GET, OBJECT).await.answer(200, &bad);
-        let patch = b.server.expect(Method::PATCH, STATUS).await;
-        let ops = patch.answer(200, &bad);
-        assert_eq!(ops[0]["value"], "5");
-        let condition = &ops[1]["value"]["conditions"][0];
+        let patch = b.server.expect(Method::PUT, STATUS).await;
+        let written = patch.answer(200, &bad);
+        assert_eq!(written["metadata"]["resourceVersion"], "5");
+        let condition = &written["status"]["conditions"][0];
         assert_eq!(condition["reason"], "Poisoned");
         let message = condition["message"].as_str().unwrap();
         assert!(message.contains("does not decode: spec") && message.contains("put this field right"), "{message}");
@@ -47,8 +47,8 @@ async fn a_panic_is_caught_counted_and_parked_once() {
     let pass = b.controller.pass(guarded(&bad));
     let serve = async {
         b.server.expect(Method::GET, OBJECT).await.answer(200, &bad);
-        let ops = b.server.expect(Method::PATCH, STATUS).await.answer(200, &bad);
-        let message = ops[1]["value"]["conditions"][0]["message"].as_str().unwrap().to_owned();
+        let written = b.server.expect(Method::PUT, STATUS).await.answer(200, &bad);
+        let message = written["status"]["conditions"][0]["message"].as_str().unwrap().to_owned();
         assert!(message.contains("planned to panic"), "{message}");
     };
     tokio::join!(pass, serve).0.unwrap();

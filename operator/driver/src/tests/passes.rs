@@ -13,14 +13,13 @@ async fn a_pass_patches_once_and_creates_only_then() {
     let held = object(6, &["other/one"], &json!({}), None);
     let pass = reconcile(&b.controller, cr(&new));
     let serve = async {
-        let patch = b.server.expect(Method::PATCH, STATUS).await;
+        let patch = b.server.expect(Method::PUT, STATUS).await;
         b.server.is_quiet();
         let mut accepted = held.clone();
         accepted["status"] = running(1, 1);
-        let ops = patch.answer(200, &accepted);
-        assert_eq!(ops[0], json!({"op": "replace", "path": "/metadata/resourceVersion", "value": "5"}));
-        assert_eq!(ops[1]["path"], "/status");
-        assert_eq!(ops[1]["value"]["run"]["attempt"], 1);
+        let written = patch.answer(200, &accepted);
+        assert_eq!(written["metadata"], json!({"name": "a", "namespace": "ns", "resourceVersion": "5"}));
+        assert_eq!(written["status"]["run"]["attempt"], 1);
         let post = b.server.expect(Method::POST, PODS).await;
         let sent = post.answer(201, &pod("pod-1", Some("uid-a"), 7, false));
         assert_eq!(sent["metadata"]["name"], "pod-1");
@@ -40,9 +39,9 @@ async fn the_finalizer_comes_first_and_keeps_the_others() {
         let finalizer = b.server.expect(Method::PATCH, OBJECT).await;
         let sent = finalizer.answer(200, &object(6, &[FINALIZER], &json!({}), None));
         assert_eq!(sent, json!({"metadata": {"uid": "uid-a", "resourceVersion": "5", "finalizers": [FINALIZER]}}));
-        let patch = b.server.expect(Method::PATCH, STATUS).await;
-        let ops = patch.answer(200, &object(7, &[FINALIZER], &json!({}), Some(running(1, 1))));
-        assert_eq!(ops[0]["value"], "6", "the version that the finalizer's patch returned");
+        let patch = b.server.expect(Method::PUT, STATUS).await;
+        let written = patch.answer(200, &object(7, &[FINALIZER], &json!({}), Some(running(1, 1))));
+        assert_eq!(written["metadata"]["resourceVersion"], "6", "the version that the finalizer's patch returned");
         b.server.expect(Method::POST, PODS).await.answer(201, &pod("pod-1", Some("uid-a"), 8, false));
         b.server.is_quiet();
     };
@@ -58,7 +57,7 @@ async fn nothing_is_created_when_the_patch_is_refused() {
     let mut b = bench();
     let pass = reconcile(&b.controller, cr(&object(5, &[FINALIZER], &json!({}), None)));
     let serve = async {
-        b.server.expect(Method::PATCH, STATUS).await.refuse(409, "Conflict", "the object has been modified");
+        b.server.expect(Method::PUT, STATUS).await.refuse(409, "Conflict", "the object has been modified");
         b.server.is_quiet();
     };
     let (next, ()) = tokio::join!(pass, serve);
@@ -74,7 +73,7 @@ async fn creates_follow_what_was_accepted_not_what_was_sent() {
     let serve = async {
         // The server returns a status that intends another attempt.
         b.server
-            .expect(Method::PATCH, STATUS)
+            .expect(Method::PUT, STATUS)
             .await
             .answer(200, &object(6, &[FINALIZER], &json!({}), Some(running(9, 1))));
         b.server.is_quiet();
@@ -91,7 +90,7 @@ async fn our_own_write_is_newer_than_the_cache() {
     let pass = reconcile(&b.controller, cr(&old));
     let serve = async {
         b.server
-            .expect(Method::PATCH, STATUS)
+            .expect(Method::PUT, STATUS)
             .await
             .answer(200, &object(6, &[FINALIZER], &json!({}), Some(running(1, 1))));
         b.server.expect(Method::POST, PODS).await.answer(201, &pod("pod-1", Some("uid-a"), 7, false));
@@ -303,7 +302,7 @@ async fn the_rows_of_a_patch_whose_answer_was_lost_are_offered_when_it_is_seen()
     let mut b = bench();
     let new = object(5, &[FINALIZER], &json!({}), None);
     let pass = reconcile(&b.controller, cr(&new));
-    let serve = async { b.server.expect(Method::PATCH, STATUS).await.refuse(504, "Timeout", "but it was written") };
+    let serve = async { b.server.expect(Method::PUT, STATUS).await.refuse(504, "Timeout", "but it was written") };
     assert_eq!(tokio::join!(pass, serve).0.unwrap_err().class(), Class::Transient);
     assert!(b.rows.try_recv().is_err(), "nothing is offered of a status that nobody has shown yet");
     // The watch shows what was written; the attempt is of unknown fate, so it is fenced.
@@ -313,7 +312,7 @@ async fn the_rows_of_a_patch_whose_answer_was_lost_are_offered_when_it_is_seen()
     assert_eq!(b.rows.try_recv().unwrap().seq, 1);
     // The same for a later change, of an object whose rows were offered before.
     let pass = reconcile(&b.controller, cr(&object(6, &[FINALIZER], &json!({}), Some(running(1, 1)))));
-    let serve = async { b.server.expect(Method::PATCH, STATUS).await.refuse(504, "Timeout", "but it was written") };
+    let serve = async { b.server.expect(Method::PUT, STATUS).await.refuse(504, "Timeout", "but it was written") };
     tokio::join!(pass, serve).0.unwrap_err();
     let seen = cr(&object(8, &[FINALIZER], &json!({}), Some(running(2, 2))));
     b.shared.world.pod_seen(&serde_json::from_value(pod("pod-2", Some("uid-a"), 9, false)).unwrap());

@@ -32,7 +32,7 @@ impl Bench {
         let pass = reconcile(&self.controller, new);
         let serve = async {
             self.server
-                .expect(Method::PATCH, STATUS)
+                .expect(Method::PUT, STATUS)
                 .await
                 .answer(200, &object(6, &["hearth.dev/record"], &json!({}), Some(running(1, 1))));
             answer(self.server.expect(Method::POST, PODS).await);
@@ -106,7 +106,7 @@ async fn a_taken_name_is_looked_up_once() {
         let pass = reconcile(&b.controller, new);
         let serve = async {
             b.server
-                .expect(Method::PATCH, STATUS)
+                .expect(Method::PUT, STATUS)
                 .await
                 .answer(200, &object(6, &["hearth.dev/record"], &json!({}), Some(running(1, 1))));
             b.server.expect(Method::POST, PODS).await.refuse(409, "AlreadyExists", "pods \"pod-1\" already exists");

@@ -45,7 +45,7 @@ async fn a_pod_without_its_certificate_is_refused_not_uncertain() {
     let pass = reconcile(&b.controller, new);
     let serve = async {
         let made = object(6, &["hearth.dev/record"], &json!({"trusts": true}), Some(running(1, 1)));
-        b.server.expect(Method::PATCH, STATUS).await.answer(200, &made);
+        b.server.expect(Method::PUT, STATUS).await.answer(200, &made);
         b.server.expect(Method::POST, MAPS).await.refuse(403, "Forbidden", "configmaps is forbidden");
         b.server.is_quiet();
     };
