@@ -1,7 +1,7 @@
 //! Workflows that wait for people, run when they are asked to, and go on after other ends than success.
 
 use anyhow::{Result, ensure};
-use hearth_e2e::{A_RUN, A_WORD, Scene, plugin, rows, scene, status, store};
+use hearth_e2e::{A_RUN, A_WORD, Scene, plugin, rows, scene, status, store, wait::until};
 use serde_json::{Value, json};
 
 fn change(scene: &Scene, patch: &Value) -> Result<()> {
@@ -112,6 +112,55 @@ fn a_template_runs_when_it_is_asked_to() -> Result<()> {
         })?;
         status::expect(&object, "Ready", "True", "Template", &[])?;
         rows::equal_status(scene, &object).map(drop)
+    })
+}
+
+/// What a program asks of the API: each request is done once, and answered when it is sent again.
+#[test]
+fn a_program_asks_by_the_api() -> Result<()> {
+    scene("program", |scene| {
+        scene.apply(
+            "w",
+            "{steps: [{name: gate, approval: {message: 'go on?'}}, {name: a, needs: [gate], command: ['true']}]}",
+        )?;
+        scene.look("w", "the question", A_WORD, |o| Ok(status::says(o, "Ready", "False", "WaitingForApproval")))?;
+        let ask = |what: &str, body: &Value| -> Result<Value> {
+            let path = format!("/api/v1/workflows/{}/w/{what}", scene.namespace);
+            let said = plugin::hearth(
+                &scene.cluster,
+                &["api", &path, "--post", &body.to_string(), "--id", &format!("1-{what}")],
+            )?;
+            ensure!(said.code == 0, "{what}: {said:?}");
+            Ok(serde_json::from_str(&said.out)?)
+        };
+        let until_done = |what: &str, body: &Value| {
+            until(&format!("{what} is answered"), A_WORD, || {
+                let request = ask(what, body)?;
+                Ok((status::text(&request, "/result") == "Done").then_some(request))
+            })
+        };
+        until_done("suspend", &json!({}))?;
+        scene.wait("w", "condition=Suspended", A_WORD)?;
+        until_done("resume", &json!({}))?;
+        until_done("approve", &json!({"step": "gate"}))?;
+        let done = scene.complete("w", A_RUN)?;
+        ensure!(reason(&done, "gate") == "Approved", "{done}");
+        until_done("rerun", &json!({}))?;
+        let again = scene.look("w", "the run that was asked for", A_RUN, |o| {
+            Ok(status::number(o, "/status/run/number") == 2 && status::says(o, "Ready", "False", "WaitingForApproval"))
+        })?;
+        let run = status::text(&again, "/status/run/id");
+        ensure!(status::text(&again, "/status/run/trigger") == "Requested", "{again}");
+        until_done("cancel", &json!({"run": run}))?;
+        let stopped = scene.failed("w", A_RUN)?;
+        status::expect(&stopped, "Failed", "True", "Cancelled", &[])?;
+        rows::equal_status(scene, &stopped)?;
+        // A run of another system is on record beside them, once.
+        let report = json!({"runId": "ci/77", "status": "completed", "durationMs": 90000, "outputs": {"best": 3}});
+        ask("runs/notify", &report)?;
+        ask("runs/notify", &report)?;
+        ensure!(store::runs_in(&scene.namespace)?.len() == 3, "two runs, and one that was reported");
+        Ok(())
     })
 }
 

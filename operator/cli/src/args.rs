@@ -77,6 +77,12 @@ pub enum Command {
     ///
     /// The object goes some time after its record is stored. The same --id again starts nothing: it says what became of it.
     Trigger(TriggerArgs),
+    /// Ask the API itself, and print its answer: what a program does, from a script.
+    ///
+    /// For example: kubectl hearth api /api/v1/usage
+    ///
+    /// Or: kubectl hearth api /api/v1/workflows/climate/co2/approve --post '{"step": "check"}'
+    Api(ApiArgs),
     /// Delete a run that is over from the record, with all its rows, for good.
     Delete(DeleteArgs),
     /// Check files before they are applied, without a cluster. Exit status: 1 if something is wrong.
@@ -330,6 +336,24 @@ pub struct TriggerArgs {
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Form::Table)]
     pub output: Form,
+}
+
+/// What to ask the API.
+#[derive(Debug, ClapArgs)]
+pub struct ApiArgs {
+    /// The path, with its query. The API lists all of them under /openapi.json.
+    #[arg(value_parser = path)]
+    pub path: String,
+    /// Post this JSON, or what standard input has when it is `-`, instead of reading.
+    #[arg(long, value_name = "JSON")]
+    pub post: Option<String>,
+    /// Id of what is asked (Idempotency-Key), so that it can be sent again.
+    #[arg(long, requires = "post")]
+    pub id: Option<String>,
+}
+
+fn path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("write /api/v1/…".to_owned()) }
 }
 
 /// What to delete.

@@ -50,10 +50,17 @@ impl ApiClient {
         id: Option<&str>,
         body: &impl Serialize,
     ) -> Result<T, CliError> {
-        let body = serde_json::to_vec(body).context("JSON")?.into();
+        let body = serde_json::to_vec(body).context("JSON")?;
+        decoded(path, &self.raw(path, id, Some(body)).await?)
+    }
+
+    /// The answer to what is asked of `path`, as it is: a POST if there is a body, else a GET.
+    pub async fn raw(&mut self, path: &str, id: Option<&str>, body: Option<Vec<u8>>) -> Result<Bytes, CliError> {
         let id =
             id.map(HeaderValue::from_str).transpose().map_err(|_| CliError::Usage("--id: no plain text".into()))?;
-        decoded(path, &self.fetch(Asking { id, body, ..Asking::plain(Method::POST, path) }).await?)
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let body = body.unwrap_or_default().into();
+        self.fetch(Asking { id, body, ..Asking::plain(method, path) }).await
     }
 
     /// Deletes what is under `path`.

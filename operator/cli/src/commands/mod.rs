@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod api;
 mod artifact;
 mod audit;
 mod compare;
@@ -53,6 +54,7 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
             runs::since(audit.since.as_deref(), Timestamp::now())?;
             audit::audit(&mut connect(&args.target).await?, &audit, args.target.namespace.as_deref()).await?;
         }
+        Command::Api(asked) => api::api(&mut connect(&args.target).await?, &asked).await?,
         Command::Delete(delete) => delete::delete(&mut connect(&args.target).await?, &delete).await?,
         Command::Describe(describe) => {
             describe::describe(&mut connect(&args.target).await?, &describe).await?;

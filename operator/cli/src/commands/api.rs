@@ -1,0 +1,26 @@
+//! `api`: the API itself.
+
+use crate::{args::ApiArgs, connect::Connected, error::CliError, terminal::put};
+use anyhow::Context;
+use std::io::Read;
+
+/// The longest body that the API takes, and some more: it says that itself.
+const LONGEST: u64 = 2 * 1024 * 1024;
+
+pub async fn api(connected: &mut Connected, asked: &ApiArgs) -> Result<(), CliError> {
+    let body = match asked.post.as_deref() {
+        Some("-") => Some(stdin()?),
+        Some(text) => Some(text.as_bytes().to_vec()),
+        None => None,
+    };
+    let answer = connected.api.raw(&asked.path, asked.id.as_deref(), body).await?;
+    let text = String::from_utf8_lossy(&answer);
+    put(text.trim_end())?;
+    put("\n")
+}
+
+fn stdin() -> Result<Vec<u8>, CliError> {
+    let mut body = Vec::new();
+    std::io::stdin().lock().take(LONGEST).read_to_end(&mut body).context("read standard input")?;
+    Ok(body)
+}
