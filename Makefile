@@ -9,7 +9,7 @@ XTASK := cargo run --quiet --profile ci --package xtask --
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick lab lab-down gen verify bench-operator bench-history prove fmt lint
+.PHONY: help demo test test-quick lab lab-down gen verify bench-operator bench-argo bench-history prove fmt lint
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ verify: ## Fail when a generated file is not as generated.
 
 bench-operator: ## Measure the operator on fake nodes, beside a bare loop.
 	@$(XTASK) bench-operator
+
+bench-argo: ## Measure the operator on fake nodes, in turns with Argo Workflows' controller.
+	@$(XTASK) bench-argo
 
 bench-history: ## Measure the history store on both back ends, beside a bare loop.
 	@$(XTASK) bench-history

@@ -60,6 +60,12 @@ pub struct Operator {
     child: Child,
 }
 
+impl From<Child> for Operator {
+    fn from(child: Child) -> Self {
+        Self { child }
+    }
+}
+
 impl Operator {
     /// How it ended, if it has.
     ///
@@ -88,12 +94,20 @@ impl Operator {
         cpu_seconds(self.child.id())
     }
 
+    /// The memory that it holds, in MiB.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn rss_mib(&self) -> Result<f64> {
+        memory(&std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?, "VmRSS:")
+    }
+
     /// The most memory that it has held at one time, in MiB.
     ///
     /// # Errors
     /// It has ended.
     pub fn peak_mib(&self) -> Result<f64> {
-        peak_mib(&std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?)
+        memory(&std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?, "VmHWM:")
     }
 
     /// Sends it a signal, by its name without `SIG`.
@@ -151,8 +165,8 @@ fn ticks(stat: &str) -> Result<f64> {
     Ok(f64::from(user) + f64::from(system))
 }
 
-fn peak_mib(status: &str) -> Result<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+fn memory(status: &str, which: &str) -> Result<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(which)).with_context(|| which.to_owned())?;
     let kib: u32 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(f64::from(kib) / 1024.0)
 }
@@ -165,8 +179,10 @@ mod tests {
     fn what_the_kernel_says_is_read() {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 5 0 1 2 3";
         assert!((ticks(stat).unwrap() - 300.0).abs() < f64::EPSILON);
-        assert!((peak_mib("Name:\tx\nVmHWM:\t   20480 kB\nVmRSS:\t 1 kB\n").unwrap() - 20.0).abs() < f64::EPSILON);
-        assert!(peak_mib("Name:\tx\n").is_err());
+        let status = "Name:\tx\nVmHWM:\t   20480 kB\nVmRSS:\t 10240 kB\n";
+        assert!((memory(status, "VmHWM:").unwrap() - 20.0).abs() < f64::EPSILON);
+        assert!((memory(status, "VmRSS:").unwrap() - 10.0).abs() < f64::EPSILON);
+        assert!(memory("Name:\tx\n", "VmHWM:").is_err());
     }
 
     #[test]

@@ -83,7 +83,13 @@ impl Request {
 
     /// Whether it created a pod.
     pub fn creates_pod(&self) -> bool {
-        self.verb == "create" && self.is_pod("") && self.response_status.code == 201
+        self.creates("pods")
+    }
+
+    /// Whether it created such an object.
+    pub fn creates(&self, resource: &str) -> bool {
+        let Object { resource: of, subresource, .. } = &self.object_ref;
+        self.verb == "create" && of == resource && subresource.is_empty() && self.response_status.code == 201
     }
 
     /// Whether it is about pods.

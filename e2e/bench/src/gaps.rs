@@ -72,6 +72,21 @@ pub fn span(requests: &[Request]) -> Duration {
     both.unwrap_or_default()
 }
 
+/// From the arrival of the request that creates an object, to the arrival of the one by which that user creates its first
+/// pod. None when one of them is not in the log.
+pub fn start(requests: &[Request], object: &str, user: &str) -> Option<Duration> {
+    let asked = requests.iter().find(|r| r.creates("workflows") && r.name() == object)?.received;
+    let made = first_pod(requests, object, user)?;
+    Some(Duration::try_from(made.duration_since(asked)).unwrap_or_default())
+}
+
+/// When the request arrived by which that user created the first pod of an object.
+pub fn first_pod(requests: &[Request], object: &str, user: &str) -> Option<Timestamp> {
+    let pod = format!("{object}-");
+    let of = |r: &&Request| r.user() == user && r.creates_pod() && (r.name() == object || r.name().starts_with(&pod));
+    requests.iter().filter(of).map(|r| r.received).min()
+}
+
 /// The value below which this part of them lies (nearest rank).
 pub fn quantile(gaps: &[Duration], part: f64) -> Option<Duration> {
     let mut sorted = gaps.to_vec();

@@ -1,6 +1,10 @@
 //! The tables, as text and as a part of a document.
 
-use crate::tally::{Both, Side};
+use crate::{
+    idle::Idle,
+    measure::Tables,
+    tally::{Both, Side},
+};
 use std::{collections::BTreeSet, fmt::Write as _};
 
 /// Everything that was measured.
@@ -16,10 +20,10 @@ pub struct Figures {
     pub at_once: usize,
     /// Large runs, by what they are.
     pub large: Vec<Large>,
+    /// Very many Workflows that are over.
+    pub idle: Option<Idle>,
     /// The operator's peak of memory, in MiB.
     pub peak: f64,
-    /// Lines about machine, command and date.
-    pub circumstances: Vec<String>,
 }
 
 /// A run of very many pods.
@@ -135,34 +139,25 @@ impl Figures {
             let peak = format!("{:.0} MiB", large.peak);
             rows.push(row(&format!("{}, peak RSS by then", large.name), peak, String::new(), "", None));
         }
-        rows.push(row("Peak RSS", format!("{:.0} MiB", self.peak), String::new(), "", None));
+        rows.push(row("Peak RSS by then", format!("{:.0} MiB", self.peak), String::new(), "", None));
+        if let Some(idle) = &self.idle {
+            let what = format!("{} idle Workflows, each with a pod that stays", idle.objects);
+            let mut add = |figure: &str, shown, goal, met| {
+                rows.push(row(&format!("{what}: {figure}"), shown, String::new(), goal, met));
+            };
+            add("RSS", format!("{:.0} MiB", idle.rss), "≤ 48 MiB", Some(idle.rss <= 48.0));
+            add("peak RSS since the start", format!("{:.0} MiB", idle.peak), "", None);
+            add(
+                "API requests in a minute, Lease included",
+                idle.requests.to_string(),
+                "≤ 12",
+                Some(idle.requests <= 12),
+            );
+            add("CPU in that minute", format!("{:.2} s", idle.cpu), "", None);
+            let restart = format!("{:.2} s", idle.restart);
+            add("start to the create of a pod that waits", restart, "≤ 3 s", Some(idle.restart <= 3.0));
+        }
         rows
-    }
-
-    /// The goals that were missed.
-    pub fn missed(&self) -> Vec<String> {
-        self.rows().into_iter().filter(|row| row.met == Some(false)).map(|row| row.figure).collect()
-    }
-
-    /// The whole as markdown.
-    pub fn markdown(&self) -> String {
-        let mut out = String::new();
-        for line in &self.circumstances {
-            out += &format!("- {line}\n");
-        }
-        out += "\n| figure | operator | bare loop | goal | |\n| --- | --- | --- | --- | --- |\n";
-        for row in self.rows() {
-            out += &format!("{}\n", row.markdown());
-        }
-        let single = self.single();
-        let _infallible = writeln!(
-            out,
-            "\nGaps: {} at a time of one diamond, {} at {} at once, on either side.",
-            single.operator.gaps.len(),
-            self.many.operator.gaps.len(),
-            self.at_once
-        );
-        out + &self.kinds()
     }
 
     /// API writes per run, by verb and resource.
@@ -181,6 +176,29 @@ impl Figures {
             out += &format!("| {kind} | {} |\n", cells.join(" | "));
         }
         out + &format!("| all | {} |\n", columns.map(|side| number(side.mean())).join(" | "))
+    }
+}
+
+impl Tables for Figures {
+    fn missed(&self) -> Vec<String> {
+        self.rows().into_iter().filter(|row| row.met == Some(false)).map(|row| row.figure).collect()
+    }
+
+    fn markdown(&self) -> String {
+        let mut out = String::new();
+        out += "\n| figure | operator | bare loop | goal | |\n| --- | --- | --- | --- | --- |\n";
+        for row in self.rows() {
+            out += &format!("{}\n", row.markdown());
+        }
+        let single = self.single();
+        let _infallible = writeln!(
+            out,
+            "\nGaps: {} at a time of one diamond, {} at {} at once, on either side.",
+            single.operator.gaps.len(),
+            self.many.operator.gaps.len(),
+            self.at_once
+        );
+        out + &self.kinds()
     }
 }
 
@@ -233,8 +251,8 @@ mod tests {
                 status: 4096,
                 peak: 40.0,
             }],
+            idle: None,
             peak: 30.2,
-            circumstances: vec!["here".into()],
         }
     }
 

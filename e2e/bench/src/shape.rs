@@ -2,6 +2,7 @@
 
 use hearth_crds::workflow::Workflow;
 use hearth_e2e::diamond;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -28,11 +29,35 @@ struct Step {
     children: Vec<String>,
 }
 
+/// What makes a pod go to a fake node, and seem to run there.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fake {
+    pub node_selector: Value,
+    pub tolerations: Value,
+    pub annotations: Value,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self {
+            node_selector: json!({"type": "kwok"}),
+            tolerations: json!([{"key": "kwok.x-k8s.io/node", "operator": "Exists"}]),
+            annotations: json!({"kwok.x-k8s.io/complete-after": LASTS}),
+        }
+    }
+}
+
 impl Shape {
     /// Ten steps, 1 → 4 → 4 → 1, where each layer needs all of the one before.
     pub fn diamond() -> Arc<Self> {
         let owned = |needs: &[&str]| needs.iter().map(|n| (*n).to_owned()).collect();
         Self::of(diamond::steps().map(|(name, needs)| (name.to_owned(), owned(needs))), AT_ONCE, false)
+    }
+
+    /// One step.
+    pub fn single() -> Arc<Self> {
+        Self::of(std::iter::once(("only".to_owned(), Vec::new())), AT_ONCE, false)
     }
 
     /// So many layers of so many steps, of which each needs two of the layer before.
@@ -70,6 +95,11 @@ impl Shape {
         self.steps.len()
     }
 
+    /// All steps, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().map(|s| s.name.as_str())
+    }
+
     /// The steps that need nothing, in order.
     pub fn roots(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter(|s| s.needs.is_empty()).map(|s| s.name.as_str())
@@ -94,6 +124,28 @@ impl Shape {
     /// # Errors
     /// The types do not take it, which is a mistake in here.
     pub fn workflow(&self, name: &str) -> serde_json::Result<Workflow> {
+        serde_json::from_value(self.object(name))
+    }
+
+    /// The same, whose pods fail, and stay for a day.
+    ///
+    /// # Errors
+    /// The types do not take it, which is a mistake in here.
+    pub fn failing(&self, name: &str) -> serde_json::Result<Workflow> {
+        let mut object = self.object(name);
+        for (path, value) in [
+            ("/spec/pod/annotations", json!({"kwok.x-k8s.io/complete-after": LASTS, "kwok.x-k8s.io/exit-code": "1"})),
+            ("/metadata", json!({"name": name, "labels": {"hearth.dev/bench": "idle"}})),
+        ] {
+            object.pointer_mut(path).into_iter().for_each(|old| *old = value.clone());
+        }
+        if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.insert("keepPods".to_owned(), json!({"failed": "24h"}));
+        }
+        serde_json::from_value(object)
+    }
+
+    fn object(&self, name: &str) -> Value {
         let steps: Vec<Value> = if self.fan_out {
             let items: Vec<usize> = (0..self.pods()).collect();
             vec![json!({"name": "each", "forEach": {"items": items, "maxParallel": self.at_once}, "command": ["true"]})]
@@ -101,20 +153,16 @@ impl Shape {
             let step = |s: &Step| json!({"name": s.name, "needs": s.needs, "command": ["true"]});
             self.steps.iter().map(step).collect()
         };
-        serde_json::from_value(json!({
+        json!({
             "apiVersion": "hearth.dev/v1alpha1",
             "kind": "Workflow",
             "metadata": {"name": name},
             "spec": {
                 "image": "hearth.dev/busybox:dev",
-                "pod": {
-                    "nodeSelector": {"type": "kwok"},
-                    "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Exists"}],
-                    "annotations": {"kwok.x-k8s.io/complete-after": LASTS},
-                },
+                "pod": Fake::default(),
                 "steps": steps,
             },
-        }))
+        })
     }
 }
 
@@ -127,6 +175,9 @@ mod tests {
         let diamond = Shape::diamond();
         assert_eq!((diamond.pods(), diamond.workflow("x").unwrap().spec.steps.len()), (10, 10));
         assert_eq!((diamond.roots().count(), diamond.needs("last").len(), diamond.children("first").len()), (1, 4, 4));
+        let failing = serde_json::to_value(Shape::single().failing("x").unwrap()).unwrap();
+        assert_eq!(failing["spec"]["pod"]["annotations"]["kwok.x-k8s.io/exit-code"], "1");
+        assert_eq!(failing["spec"]["keepPods"], json!({"failed": "24h"}));
         let layers = Shape::layers(3, 4);
         assert_eq!(layers.workflow("x").unwrap().spec.steps.len(), 12);
         assert_eq!(layers.needs("l2x3"), ["l1x3", "l1x0"]);

@@ -25,6 +25,8 @@ pub struct Side {
     pub pods: usize,
     /// From the first create of a pod to the end of the last, of the last round.
     pub span: Duration,
+    /// Pods a minute, of each round.
+    pub rates: Vec<f64>,
     /// CPU-seconds.
     pub cpu: f64,
 }
@@ -54,6 +56,7 @@ impl Side {
             *self.writes.entry(write.what()).or_default() += 1;
         }
         self.span = gaps::span(&relevant);
+        self.rates.push(pods as f64 * 60.0 / self.span.as_secs_f64());
         self.per_round.push(own().filter(|r| r.is_write()).count());
         self.gaps.extend(gaps::gaps(&relevant, shape, place)?);
         Ok(())

@@ -54,6 +54,8 @@ enum Task {
     Test(ci::TestArgs),
     /// Measure the operator on kwok nodes beside a bare loop.
     BenchOperator(bench::BenchArgs),
+    /// Measure the operator on kwok nodes in turns with Argo Workflows' controller.
+    BenchArgo(bench::BenchArgs),
     /// Measure the history store on Postgres and SQLite beside a bare loop.
     BenchHistory(bench_history::BenchHistoryArgs),
     /// Put the guarantees and the tests to the test: in the simulator, in the lab, by mutants.
@@ -82,7 +84,8 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Postgres(args) => postgres::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => ci::run(&args),
-        Task::BenchOperator(args) => bench::run(&args),
+        Task::BenchOperator(args) => bench::operator(&args),
+        Task::BenchArgo(args) => bench::argo(&args),
         Task::BenchHistory(args) => bench_history::run(&args),
         Task::Prove(args) => prove::run(&args),
     }

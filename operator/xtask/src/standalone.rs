@@ -48,7 +48,8 @@ pub fn audit_log() -> Result<PathBuf> {
     ask(&["audit"]).map(PathBuf::from)
 }
 
-fn ask(words: &[&str]) -> Result<String> {
+/// What another task of the lab answers.
+pub fn ask(words: &[&str]) -> Result<String> {
     Ok(tools::capture(&mut tools::task(&[&["lab"], words].concat()))?.trim().to_owned())
 }
 

@@ -10,6 +10,7 @@ use std::{
 const HELM: &str = "v4.3.1";
 const KUBE_SCORE: &str = "v1.20.0";
 const PROMTOOL: &str = "v0.313.5";
+const ARGO_WORKFLOWS: &str = "v3.7.14";
 const CARGO_DENY: &str = "0.18";
 /// The tests of operator/artifacts use the same one.
 const VERSITYGW: &str = "v1.8.0";
@@ -87,6 +88,38 @@ pub fn promtool() -> Result<PathBuf> {
         .arg("github.com/prometheus/prometheus/cmd/promtool"))?;
     std::fs::rename(&partial, own.join("promtool"))?;
     Ok(own.join("promtool"))
+}
+
+/// Argo Workflows' controller, built into the cache (minutes, once), and the folder of its custom resources.
+pub fn argo_workflows() -> Result<(PathBuf, PathBuf)> {
+    let own = repo::cache()?.join("tools").join(format!("argo-workflows-{ARGO_WORKFLOWS}"));
+    let (program, crds) = (own.join("workflow-controller"), own.join("crds"));
+    if !program.exists() {
+        eprintln!("building Argo Workflows' controller {ARGO_WORKFLOWS} into {} (once)", own.display());
+        crate::lab::check_go()?;
+        // Built where it lies: its own module replaces some that it needs.
+        let module = format!("github.com/argoproj/argo-workflows/v3@{ARGO_WORKFLOWS}");
+        let found = capture(Command::new("go").current_dir("/").args(["mod", "download", "-json", &module]))?;
+        let found: serde_json::Value = serde_json::from_str(&found).context("the answer of go mod download")?;
+        let source =
+            Path::new(found.get("Dir").and_then(serde_json::Value::as_str).context("go mod download names no folder")?);
+        std::fs::create_dir_all(&crds).with_context(|| format!("make {}", crds.display()))?;
+        let minimal = source.join("manifests/base/crds/minimal");
+        for file in std::fs::read_dir(&minimal).with_context(|| format!("list {}", minimal.display()))?.flatten() {
+            if file.file_name().to_string_lossy().starts_with("argoproj.io_") {
+                std::fs::write(crds.join(file.file_name()), std::fs::read(file.path())?)?;
+            }
+        }
+        let partial = own.join(".workflow-controller.partial");
+        run(Command::new("go")
+            .current_dir(source)
+            .env("CGO_ENABLED", "0")
+            .args(["build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o"])
+            .arg(&partial)
+            .arg("./cmd/workflow-controller"))?;
+        std::fs::rename(&partial, &program)?;
+    }
+    Ok((program, crds))
 }
 
 /// cargo-deny: the one on PATH, or one that is built into the cache.
