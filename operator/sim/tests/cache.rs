@@ -196,3 +196,30 @@ fn a_condition_after_a_hit_is_asked() {
     assert_eq!(skipped, 4, "both, in both runs");
     assert_eq!(world.kubelet.ledger().len(), 1);
 }
+
+/// A long run lists what was taken over until that is on record: only the status tells whose work it was.
+#[test]
+fn hits_of_a_long_run_keep_their_origin() {
+    const STEPS: usize = 300;
+    let begin = |world: &mut Workflows| {
+        let name = |n: usize| format!("step-{n:03}");
+        let step = |n: usize| {
+            world.kubelet.outcomes.set(&name(n), 1, Outcome::outputs(&format!(r#"{{"n": {n}}}"#)));
+            json!({"name": name(n), "image": PINNED, "args": [name(n)], "outputs": [{"name": "n", "type": "integer"}], "cache": {"maxAge": "1h"}})
+        };
+        let steps: Vec<_> = (0..STEPS).map(step).collect();
+        create(world, "demo", &json!({"parallelism": 100, "steps": steps}));
+        world.run_for(secs(600));
+        world.act(Act::Edit(key("demo"), json!({"spec": {"rerun": {"token": "again"}}})));
+    };
+    let tale = tale("long", &begin, HOUR);
+    let quiet = check(tale.undisturbed());
+    assert_eq!((quiet.store.runs.len(), phase(&quiet, "demo").as_deref()), (2, Some("Succeeded")));
+    assert_eq!(hits(&quiet).len(), STEPS);
+    hits_have_no_pods(&quiet);
+    for at in &hits(&quiet) {
+        let row = &quiet.store.steps[at];
+        assert_eq!(format!("step-{:03}", row.outputs["n"].as_u64().unwrap()), row.step, "what it wrote is taken over");
+    }
+    check(kill_often(&tale, 3 * factor(), 20_261_122));
+}

@@ -317,7 +317,7 @@ impl Pass<'_> {
         (is_hit(status) && unread) || status.fan_out.as_deref().is_some_and(|fan| listed_hits(fan) > 0)
     }
 
-    fn wait_for_record(&mut self, step: &str) -> Recalled {
+    pub(super) fn wait_for_record(&mut self, step: &str) -> Recalled {
         self.urgent = true;
         self.note(step, Reason::Accepted, "waiting until the record of what was taken over is stored");
         self.wake_at(self.now.after(AGAIN));

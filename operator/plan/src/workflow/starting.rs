@@ -23,7 +23,8 @@ impl Pass<'_> {
         }
         let spec = self.spec;
         let mut active: usize = run.steps.iter().map(working).sum();
-        let mut listed_room = listed_room(run, spec, self.facts.store_up);
+        let unrecorded = self.facts.store_up && self.facts.recorded.get(&run.id).is_none_or(|seq| *seq < run.seq);
+        let mut listed_room = listed_room(run, spec, unrecorded);
         // Each comes after those that it needs, which may have ended in this very pass.
         for step in &spec.steps {
             self.settle(run, step);
@@ -45,6 +46,10 @@ impl Pass<'_> {
                 continue;
             }
             if listed.is_none() && listed_room == 0 {
+                if unrecorded && run.steps.iter().any(cache::is_hit) {
+                    self.wait_for_record(&step.name);
+                    continue;
+                }
                 let most = format!("at most {MAX_LISTED_STEPS} steps of so large a run are under way at one time");
                 self.note(&step.name, Reason::Running, most);
                 continue;
@@ -162,11 +167,11 @@ impl Pass<'_> {
 
 /// How many more steps may begin before a status that lists them all by name would grow too long.
 /// What was taken over makes room when it is recorded; nothing waits for a store that is away.
-fn listed_room(run: &Run, spec: &Valid, store_up: bool) -> usize {
+fn listed_room(run: &Run, spec: &Valid, unrecorded: bool) -> usize {
     if !listing::is_long(spec) {
         return usize::MAX;
     }
-    let listed = |s: &StepStatus| !s.phase.is_terminal() || (store_up && cache::is_hit(s));
+    let listed = |s: &StepStatus| !s.phase.is_terminal() || (unrecorded && cache::is_hit(s));
     let open = run.steps.iter().filter(|s| listed(s) && !spec.is_exit(&s.name)).count();
     MAX_LISTED_STEPS.saturating_sub(open)
 }
