@@ -9,7 +9,7 @@ use crate::{
     shared::Shared,
     sweep, whole_logs, work,
 };
-use futures::{TryStreamExt, stream};
+use futures::{TryStreamExt, future::try_join_all, stream, try_join};
 use hearth_crds::{FINALIZER, condition::Reason};
 use hearth_plan::Action;
 use k8s_openapi::{
@@ -43,26 +43,16 @@ impl Shared {
     where
         Cr: Resource<DynamicType = ()> + serde::de::DeserializeOwned,
     {
-        let (mut newest, mut done) = (None, false);
-        for (action, _) in actions.iter().filter(|(a, _)| a.before_patch()) {
-            done = true;
-            match action {
-                Action::AddFinalizer => newest = Some(self.set_finalizer(newest.as_ref().unwrap_or(cr), true).await?),
-                Action::PostRevision(revision) => self.post_revision(&parent.namespace, revision).await?,
-                Action::RemoveFinalizer
-                | Action::CountLostRecord { .. }
-                | Action::DeleteRevision { .. }
-                | Action::DeletePod { .. }
-                | Action::DeleteRunPods(_)
-                | Action::Relabel { .. }
-                | Action::PostObject { .. }
-                | Action::DeleteObject { .. }
-                | Action::ReadLog { .. }
-                | Action::KeepLog { .. }
-                | Action::LookUp { .. }
-                | Action::PublishEvent { .. } => {}
-            }
-        }
+        let adds_finalizer = actions.iter().any(|(a, _)| *a == Action::AddFinalizer);
+        let revisions: Vec<_> = actions
+            .iter()
+            .filter_map(|(a, _)| if let Action::PostRevision(revision) = a { Some(revision) } else { None })
+            .collect();
+        let done = adds_finalizer || !revisions.is_empty();
+        // Neither needs the other, and the first pod waits for both.
+        let finalizer = async { if adds_finalizer { self.set_finalizer(cr, true).await.map(Some) } else { Ok(None) } };
+        let posts = revisions.into_iter().map(|revision| self.post_revision(&parent.namespace, revision));
+        let (newest, _) = try_join!(finalizer, try_join_all(posts))?;
         Ok((newest, done))
     }
 
