@@ -4,7 +4,7 @@ use crate::{
     bench::ask_until,
     shape::{Fake, Shape},
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use hearth_e2e::standalone::Operator;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -17,8 +17,9 @@ use std::{
     fs::OpenOptions,
     path::PathBuf,
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
+use tokio::time::sleep;
 
 /// Label of a Workflow that is over.
 const COMPLETED: &str = "workflows.argoproj.io/completed=true";
@@ -26,6 +27,8 @@ const COMPLETED: &str = "workflows.argoproj.io/completed=true";
 const POD: &str = "workflows.argoproj.io/workflow";
 /// Name of its configuration.
 const CONFIG: &str = "workflow-controller-configmap";
+/// Between two looks at its Workflows, which are few so as not to disturb: times are read in the audit log.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long a round may take: at its defaults it makes 20 requests a second.
 const ROUND: Duration = Duration::from_secs(3600);
 
@@ -145,12 +148,13 @@ impl Controller {
         });
         futures::future::try_join_all(made).await?;
         let over = ListParams::default().labels(COMPLETED);
-        let (workflows, process) = (&self.workflows, std::cell::RefCell::new(&mut self.process));
-        ask_until("the Workflows of Argo", ROUND, async || {
-            process.borrow_mut().check().context("Argo's controller")?;
-            Ok(workflows.list_metadata(&over).await?.items.len() >= names.len())
-        })
-        .await
+        let begun = Instant::now();
+        while self.workflows.list_metadata(&over).await?.items.len() < names.len() {
+            self.process.check().context("Argo's controller")?;
+            ensure!(begun.elapsed() < ROUND, "the Workflows of Argo: not within {} s", ROUND.as_secs());
+            sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// Deletes all Workflows, and waits until their pods are gone.
@@ -200,8 +204,6 @@ impl Shape {
                 "nodeSelector": node_selector,
                 "tolerations": tolerations,
                 "podMetadata": {"annotations": annotations},
-                "automountServiceAccountToken": false,
-                "executor": {"serviceAccountName": "default"},
                 "securityContext": {
                     "runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"},
                 },

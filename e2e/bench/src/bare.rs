@@ -5,7 +5,7 @@ use crate::{
     seen::{MANAGED_BY, Seen},
     shape::Shape,
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use hearth_crds::label;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -106,7 +106,12 @@ impl Bare {
     /// Deletes the pods of a run.
     pub async fn sweep(&self, run: &str) -> Result<()> {
         let those = ListParams::default().labels(&format!("{}={run}", label::RUN));
-        self.pods.delete_collection(&DeleteParams::default(), &those).await?;
+        // Of very many, the API server deletes what it can within a minute.
+        let mut tries = 0;
+        while let Err(error) = self.pods.delete_collection(&DeleteParams::default(), &those).await {
+            tries += 1;
+            ensure!(tries < 10, "the pods of {run} do not go: {error}");
+        }
         Ok(())
     }
 }

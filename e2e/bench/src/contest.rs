@@ -22,6 +22,9 @@ use tokio::time::sleep;
 /// Without a write for so long, a controller has done all that it does for its runs.
 const QUIET: Duration = Duration::from_secs(3);
 
+/// Turns that each takes with single Workflows.
+const TURNS: u32 = 3;
+
 /// How much is measured.
 #[derive(Args, Debug)]
 pub struct Contest {
@@ -75,9 +78,11 @@ async fn measure(bench: &mut Bench<'_>, contest: &Contest, user: &str) -> Result
         }
     }
     let mut starts = Sides::default();
-    for side in [None, Some(Tuning::Default), Some(Tuning::Tuned)] {
-        let times = singles(bench, contest, side, user).await?;
-        starts.of(side).gaps = times;
+    for turn in 0..TURNS {
+        for side in [None, Some(Tuning::Default), Some(Tuning::Tuned)] {
+            let times = singles(bench, contest, side, user, turn).await?;
+            starts.of(side).gaps.extend(times);
+        }
     }
     Ok(Scores { heats, starts })
 }
@@ -141,6 +146,7 @@ async fn singles(
     contest: &Contest,
     tuning: Option<Tuning>,
     user: &str,
+    turn: u32,
 ) -> Result<Vec<Duration>> {
     let (shape, mut found) = (Shape::single(), Vec::new());
     let mut controller = match tuning {
@@ -148,8 +154,8 @@ async fn singles(
         None => None,
     };
     let user = if controller.is_some() { contest.argo.user.as_str() } else { user };
-    for n in 0..contest.singles {
-        let name = format!("alone{n}");
+    for n in 0..contest.singles.div_ceil(TURNS) {
+        let name = format!("alone{turn}x{n}");
         bench.requests()?;
         let requests = match &mut controller {
             Some(controller) => {

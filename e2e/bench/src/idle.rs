@@ -17,7 +17,7 @@ use kube::{
     Api,
     api::{ListParams, PostParams},
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Workflows that are created at the same time.
@@ -72,12 +72,13 @@ pub async fn measure(bench: &mut Bench<'_>, objects: u32, user: &str) -> Result<
     let begun = jiff::Timestamp::now();
     bench.restart()?;
     let mut requests: Vec<Request> = Vec::new();
+    let since = Instant::now();
     let started = loop {
         requests.extend(bench.requests()?);
         if let Some(at) = gaps::first_pod(&requests, "waiting", user) {
             break at;
         }
-        bench.turn("the pod after the restart", std::time::Instant::now()).await?;
+        bench.turn("the pod after the restart", since).await?;
     };
     let restart = started.duration_since(begun).as_secs_f64();
     ask_until("the last record", ROUND, async || Ok(is_stored(&workflows.get("waiting").await?))).await?;

@@ -51,16 +51,14 @@ impl ApiClient {
         body: &impl Serialize,
     ) -> Result<T, CliError> {
         let body = serde_json::to_vec(body).context("JSON")?;
-        decoded(path, &self.raw(path, id, Some(body)).await?)
+        decoded(path, &self.raw(path, id, body).await?)
     }
 
-    /// The answer to what is asked of `path`, as it is: a POST if there is a body, else a GET.
-    pub async fn raw(&mut self, path: &str, id: Option<&str>, body: Option<Vec<u8>>) -> Result<Bytes, CliError> {
+    /// Sends `body` to `path`, and gives the answer as it is.
+    pub async fn raw(&mut self, path: &str, id: Option<&str>, body: Vec<u8>) -> Result<Bytes, CliError> {
         let id =
             id.map(HeaderValue::from_str).transpose().map_err(|_| CliError::Usage("--id: no plain text".into()))?;
-        let method = if body.is_some() { Method::POST } else { Method::GET };
-        let body = body.unwrap_or_default().into();
-        self.fetch(Asking { id, body, ..Asking::plain(method, path) }).await
+        self.fetch(Asking { id, body: body.into(), ..Asking::plain(Method::POST, path) }).await
     }
 
     /// Deletes what is under `path`.

@@ -104,13 +104,9 @@ impl Shared {
                 self.metrics.strays.inc();
                 self.gone(namespace, self.calls.delete::<Pod>(namespace, name, uid).await)
             }
-            // Those of a run that goes on leave beside it.
-            Action::DeleteRunPods(pods) if pods.only.is_some() => {
+            Action::DeleteRunPods(pods) => {
                 sweep::delete(self, uid, namespace, pods);
                 Ok(())
-            }
-            Action::DeleteRunPods(pods) => {
-                self.gone(namespace, self.calls.delete_selected::<Pod>(namespace, &pods.labels(), pods.fields()).await)
             }
             Action::Relabel { name, uid, labels } => {
                 let patch = json!({"metadata": {"uid": uid, "labels": labels}});

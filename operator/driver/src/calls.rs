@@ -7,7 +7,10 @@ use kube::{
     api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions},
     core::{ObjectList, Request, params::GetParams},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::Value;
 use std::{borrow::Cow, time::Duration};
 
@@ -94,27 +97,24 @@ impl Calls {
             .await
     }
 
-    /// PUT of the whole status, refused when the object is not at `version` any more.
+    /// PUT of the whole status, refused when the object is not at the version that `meta` has any more.
     ///
-    /// The API server takes no more than the status of what it is given, and all else from what it has: so that is left
-    /// out. It works through a patch three times as long, since it writes out the whole object to apply one.
+    /// The API server takes no more than the status of what it is given, and all else from what it has: so the spec is left
+    /// out. The metadata is not: before 1.36, who had applied a label that is missing would lose it. It works through a patch
+    /// three times as long, since it writes out the whole object to apply one.
     pub(crate) async fn replace_status<R: Resource<DynamicType = ()>, T: DeserializeOwned>(
         &self,
-        namespace: &str,
-        name: &str,
-        version: &str,
+        meta: &ObjectMeta,
         status: &impl Serialize,
     ) -> Result<T, Error> {
+        let namespace = meta.namespace.as_deref().unwrap_or_default();
+        let name = meta.name.as_deref().unwrap_or_default();
         let what = format!("PUT status of {} {namespace}/{name}", R::kind(&()));
         let written = Written {
             api_version: R::api_version(&()),
             kind: R::kind(&()),
-            metadata: ObjectMeta {
-                namespace: Some(namespace.to_owned()),
-                name: Some(name.to_owned()),
-                resource_version: Some(version.to_owned()),
-                ..ObjectMeta::default()
-            },
+            // The API server keeps these itself.
+            metadata: ObjectMeta { managed_fields: None, ..meta.clone() },
             status,
         };
         let body =
@@ -141,29 +141,41 @@ impl Calls {
         }
     }
 
-    /// DELETE of all that the labels, and the fields if any, select.
+    /// DELETE of all that the labels, and the fields if any, select. The API server deletes one after the other, so it may
+    /// take as long as `limit`.
     pub(crate) async fn delete_selected<R: Resource<DynamicType = ()>>(
         &self,
         namespace: &str,
         labels: &str,
         fields: Option<&str>,
+        limit: Duration,
     ) -> Result<(), Error> {
-        let what = format!("DELETE {} in {namespace} with {labels}", R::kind(&()));
+        let what = format!("DELETE several of {} in {namespace}", R::kind(&()));
         let selected = ListParams { field_selector: fields.map(str::to_owned), ..ListParams::default().labels(labels) };
         let request = Request::new(url::<R>(namespace)).delete_collection(&DeleteParams::default(), &selected);
-        self.send::<Value>(what, request).await.map(|_| ())
+        // The answer has all that was deleted, which nobody reads.
+        self.send_within::<IgnoredAny>(limit, what, request).await.map(|_| ())
     }
 
     async fn send<T: DeserializeOwned>(&self, what: String, request: Built) -> Result<T, Error> {
+        self.send_within(self.timeout, what, request).await
+    }
+
+    async fn send_within<T: DeserializeOwned>(
+        &self,
+        limit: Duration,
+        what: String,
+        request: Built,
+    ) -> Result<T, Error> {
         let request = match request {
             Ok(request) => request,
             Err(e) => return Err(Error::Unsendable { what, cause: e.to_string() }),
         };
-        match tokio::time::timeout(self.timeout, self.client.request::<T>(request)).await {
+        match tokio::time::timeout(limit, self.client.request::<T>(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(kube::Error::Api(status))) => Err(Error::Refused { what, status }),
             Ok(Err(e)) => Err(Error::NoAnswer { what, cause: e.to_string() }),
-            Err(_) => Err(Error::NoAnswer { what, cause: format!("no answer within {:?}", self.timeout) }),
+            Err(_) => Err(Error::NoAnswer { what, cause: format!("no answer within {limit:?}") }),
         }
     }
 }

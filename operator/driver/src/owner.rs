@@ -19,6 +19,8 @@ use tokio::{sync::mpsc, time::Instant};
 const ACKS_KEPT: usize = 64;
 /// Pods of an object, from which on it is worth while to look for recorded ones that may go in mid-run.
 const MANY_PODS: usize = 200;
+/// Between two requests that delete pods of the same place.
+const SWEEP_PAUSE: Duration = Duration::from_secs(2);
 /// A refused child is not posted again sooner than that, whatever happens; when it is, is for the kind to decide.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
@@ -74,7 +76,7 @@ pub(crate) struct Owner {
     keeping: BTreeSet<String>,
     work: BTreeMap<Sought, Answer>,
     looking: BTreeSet<Sought>,
-    sweeping: bool,
+    sweeping: BTreeMap<String, Option<Instant>>,
     stored: BTreeMap<String, i64>,
     recorded: BTreeMap<String, i64>,
 }
@@ -196,13 +198,19 @@ impl Owner {
         self.kept_logs.insert(pod.to_owned());
     }
 
-    /// Whether no pods are being deleted in mid-run; from now on some are.
-    pub(crate) fn start_sweeping(&mut self) -> bool {
-        !std::mem::replace(&mut self.sweeping, true)
+    /// Whether no pods of that place are being deleted, nor were until a moment ago; from now on some are.
+    pub(crate) fn start_sweeping(&mut self, place: &str) -> bool {
+        let now = Instant::now();
+        let free = self.sweeping.get(place).is_none_or(|until| until.is_some_and(|at| at <= now));
+        if free {
+            self.sweeping.insert(place.to_owned(), None);
+        }
+        free
     }
 
-    pub(crate) fn swept(&mut self) {
-        self.sweeping = false;
+    /// The request was answered: the next one waits until the watch has shown what this one did.
+    pub(crate) fn swept(&mut self, place: &str) {
+        self.sweeping.insert(place.to_owned(), Some(Instant::now() + SWEEP_PAUSE));
     }
 
     /// Forgets what is listed no more. Answers what of the rest nobody looks for yet; from now on somebody does.
@@ -244,6 +252,8 @@ impl Owner {
         self.logs.retain(|name, _| pods.contains_key(name));
         self.kept_logs.retain(|name| pods.contains_key(name));
         self.work.retain(|sought, _| !over(Some(&sought.run_id)));
+        let now = Instant::now();
+        self.sweeping.retain(|_, until| until.is_none_or(|at| at > now));
     }
 
     /// Whether there is nothing left but memory of what was.

@@ -8,6 +8,7 @@ use hearth_plan::{
     record::{ObjectKey, RecordBatch},
 };
 use kube::{Resource, api::ObjectMeta};
+use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -32,9 +33,8 @@ pub(crate) async fn park<K: Kind>(controller: &Controller<K>, meta: &ObjectMeta,
     let words = located::<K>(&raw).unwrap_or_else(|| message.to_owned());
     let status = K::poisoned(old, generation, &words, crate::clock::now());
     if old != Some(&status) {
-        let version = text(&raw, "/metadata/resourceVersion").unwrap_or_default();
-        let _patched: Value =
-            shared.calls.replace_status::<K::Cr, _>(&key.namespace, &key.name, version, &status).await?;
+        let current = raw.get("metadata").and_then(|m| ObjectMeta::deserialize(m).ok()).unwrap_or_else(|| meta.clone());
+        let _written: Value = shared.calls.replace_status::<K::Cr, _>(&current, &status).await?;
         shared.metrics.status_patches.inc();
     }
     controller.park(&uid, generation, message);

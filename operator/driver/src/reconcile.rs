@@ -111,16 +111,8 @@ impl<'a, K: Kind> Pass<'a, K> {
             let accepted = old.clone().map(Accepted::by_server);
             return Ok((cr, old, accepted));
         };
-        let meta = cr.meta();
-        let (name, version) =
-            (meta.name.as_deref().unwrap_or_default(), meta.resource_version.as_deref().unwrap_or_default());
         stop_here!("before-patch", &self.parent.uid);
-        let answer: K::Cr = self
-            .controller
-            .shared
-            .calls
-            .replace_status::<K::Cr, _>(&self.parent.namespace, name, version, status)
-            .await?;
+        let answer: K::Cr = self.controller.shared.calls.replace_status::<K::Cr, _>(cr.meta(), status).await?;
         #[cfg(feature = "failpoints")]
         crate::failpoint::note::<K>(&answer);
         stop_here!("after-patch", &self.parent.uid);

@@ -6,6 +6,7 @@ use crate::{
     lease::Leadership,
     metrics::DriverMetrics,
     scope::Scope,
+    sweep,
     trust::Trust,
     watch,
     whole_logs::{AT_ONCE, WholeLog},
@@ -67,6 +68,7 @@ pub struct Shared {
     pub(crate) metrics: DriverMetrics,
     pub(crate) trust: Trust,
     pub(crate) log_slots: Semaphore,
+    pub(crate) sweep_slots: Semaphore,
 }
 
 impl Shared {
@@ -97,8 +99,8 @@ impl Shared {
         };
         let store_ca = settings.offer.artifacts.as_ref().and_then(|a| a.store_ca.clone());
         let (world, trust) = (World::new(env), Trust::new(ca, store_ca));
-        let log_slots = Semaphore::new(AT_ONCE);
-        Ok(Arc::new(Self { calls, world, settings, leadership, to_store, metrics, trust, log_slots }))
+        let (log_slots, sweep_slots) = (Semaphore::new(AT_ONCE), Semaphore::new(sweep::AT_ONCE));
+        Ok(Arc::new(Self { calls, world, settings, leadership, to_store, metrics, trust, log_slots, sweep_slots }))
     }
 
     /// The cluster's id: the UID of the namespace kube-system.

@@ -130,14 +130,16 @@ impl Telling {
 
     /// Tells a batch. False: there was nothing to tell.
     ///
-    /// What fails is stepped over, and its run with it, so that no end is told before its start. When the next thing is
-    /// taken, it was not the target's fault; when that fails too, the target is away.
+    /// What fails is stepped over, and its run with it, so that no end is told before its start. When something else is
+    /// taken, it was not the target's fault; when that fails too, the target is away. What is refused may be many: as long
+    /// as nothing is taken, the address may be the wrong one.
     async fn round(&mut self) -> Result<bool, Untold> {
         let name = self.target.name();
         let batch = self.store.exports(name, BATCH).await?;
         self.metrics.waiting(name, batch.first().map_or(0, |oldest| age(oldest.since)));
         self.begun.retain(|begun, _| batch.iter().any(|export| key(export) == *begun));
-        let mut failed: Option<(&Export, Untold)> = None;
+        let refused = |error: &Untold| matches!(error, Untold::Target(Undelivered::Refused(_)));
+        let mut failed: Vec<(&Export, Untold)> = Vec::new();
         let mut passed_over = BTreeSet::new();
         for export in &batch {
             if passed_over.contains(&export.run_id) {
@@ -147,19 +149,19 @@ impl Telling {
                 // A refusal is one of a part here: the target took the rest.
                 Ok(Outcome::Told | Outcome::Refused) => {
                     self.recover();
-                    if let Some((before, error)) = failed.take() {
+                    for (before, error) in std::mem::take(&mut failed) {
                         self.strike(before, &error).await?;
                     }
                 }
                 Ok(Outcome::Gone) => {}
-                Err(error) if failed.is_some() => return Err(error),
-                Err(error) => {
+                Err(error) if failed.is_empty() || (refused(&error) && failed.iter().all(|(_, e)| refused(e))) => {
                     passed_over.insert(export.run_id);
-                    failed = Some((export, error));
+                    failed.push((export, error));
                 }
+                Err(error) => return Err(error),
             }
         }
-        match failed {
+        match failed.pop() {
             Some((_, error)) => Err(error),
             None => Ok(!batch.is_empty()),
         }

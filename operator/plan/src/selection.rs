@@ -29,6 +29,16 @@ impl RunPods {
         Self { run_id: run_id.to_owned(), only: None }
     }
 
+    /// Where they are: in the run, in its steps that are no fan-outs, or in a fan-out. No other place has a pod of them.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.only {
+            None => format!("run {}", self.run_id),
+            Some(only) if only.items.is_empty() => format!("steps of run {}", self.run_id),
+            Some(only) => format!("step {} of run {}", only.steps.join(","), self.run_id),
+        }
+    }
+
     /// As a label selector.
     #[must_use]
     pub fn labels(&self) -> String {

@@ -419,8 +419,10 @@ fn real(kubectl: &PathBuf, action: &Action) -> Result<Result<String, String>, Br
         Action::Create(name) => done(run(kubectl, &["create", "-f", "-"], Some(&thing(name)))?),
         Action::Edit(name, n) => patch(kubectl, name, None, &json!({"spec": {"n": n}}))?,
         Action::Status(name, which, n) => {
-            let metadata =
-                json!({"name": name, "namespace": NAMESPACE, "resourceVersion": version(kubectl, name, *which)?});
+            let known = get(kubectl, RESOURCE, name)?.and_then(|o| o.get("metadata").cloned());
+            let mut metadata = known.unwrap_or_else(|| json!({"name": name, "namespace": NAMESPACE}));
+            let sent = json!({"managedFields": null, "resourceVersion": version(kubectl, name, *which)?});
+            crate::deeds::merge(&mut metadata, &sent);
             let written = json!({
                 "apiVersion": "conformance.hearth.dev/v1", "kind": "Thing", "metadata": metadata, "status": {"n": n},
             });

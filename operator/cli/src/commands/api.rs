@@ -2,21 +2,20 @@
 
 use crate::{args::ApiArgs, connect::Connected, error::CliError, terminal::put};
 use anyhow::Context;
-use std::io::Read;
+use std::io::{Read, stdout};
 
 /// The longest body that the API takes, and some more: it says that itself.
 const LONGEST: u64 = 2 * 1024 * 1024;
 
 pub async fn api(connected: &mut Connected, asked: &ApiArgs) -> Result<(), CliError> {
     let body = match asked.post.as_deref() {
-        Some("-") => Some(stdin()?),
-        Some(text) => Some(text.as_bytes().to_vec()),
-        None => None,
+        // As it comes, however long and whatever it is.
+        None => return connected.api.download(&asked.path, &[]).await?.copy(&mut stdout().lock()).await.map(drop),
+        Some("-") => stdin()?,
+        Some(text) => text.as_bytes().to_vec(),
     };
     let answer = connected.api.raw(&asked.path, asked.id.as_deref(), body).await?;
-    let text = String::from_utf8_lossy(&answer);
-    put(text.trim_end())?;
-    put("\n")
+    put(&format!("{}\n", String::from_utf8_lossy(&answer)))
 }
 
 fn stdin() -> Result<Vec<u8>, CliError> {

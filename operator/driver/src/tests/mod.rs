@@ -137,6 +137,7 @@ fn bench_with(channel: usize, fresh: bool) -> Bench {
         metrics: DriverMetrics::default(),
         trust: Trust::new(watch::channel(Some("a certificate".to_owned())).1, Some("the store's".to_owned())),
         log_slots: Semaphore::new(2),
+        sweep_slots: Semaphore::new(2),
     });
     Bench {
         controller: Arc::new(Controller::new(Arc::clone(&shared))),

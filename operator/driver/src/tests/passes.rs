@@ -18,7 +18,8 @@ async fn a_pass_patches_once_and_creates_only_then() {
         let mut accepted = held.clone();
         accepted["status"] = running(1, 1);
         let written = patch.answer(200, &accepted);
-        assert_eq!(written["metadata"], json!({"name": "a", "namespace": "ns", "resourceVersion": "5"}));
+        assert_eq!(written["metadata"], new["metadata"], "who applied a label that is left out would lose it");
+        assert_eq!(written.get("spec"), None);
         assert_eq!(written["status"]["run"]["attempt"], 1);
         let post = b.server.expect(Method::POST, PODS).await;
         let sent = post.answer(201, &pod("pod-1", Some("uid-a"), 7, false));
@@ -253,7 +254,7 @@ fn selectors(path: &str) -> BTreeMap<String, String> {
     form_urlencoded::parse(url.query().unwrap().as_bytes()).into_owned().collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn pods_that_leave_in_mid_run_hold_no_pass_up() {
     let mut b = bench();
     b.shared.world.pod_seen(&serde_json::from_value(pod("pod-1", Some("uid-a"), 7, false)).unwrap());
@@ -271,14 +272,10 @@ async fn pods_that_leave_in_mid_run_hold_no_pass_up() {
     reconcile(&b.controller, sweeping()).await.unwrap();
     b.server.is_quiet();
     asked.answer(500, &json!({"kind": "Status", "status": "Failure", "code": 500, "message": "etcd is away"}));
-    let again = async {
-        while b.shared.world.with("uid-a", |o| !o.start_sweeping()) {
-            tokio::task::yield_now().await;
-        }
-        b.shared.world.with("uid-a", super::super::owner::Owner::swept);
-        reconcile(&b.controller, sweeping()).await.unwrap();
-    };
-    tokio::time::timeout(Duration::from_secs(30), again).await.unwrap();
+    reconcile(&b.controller, sweeping()).await.unwrap();
+    b.server.is_quiet();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    reconcile(&b.controller, sweeping()).await.unwrap();
     b.server.next().await.answer(200, &json!({"kind": "PodList", "items": []}));
 }
 

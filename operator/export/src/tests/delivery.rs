@@ -81,6 +81,22 @@ async fn what_is_refused_is_counted_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
+async fn many_that_are_refused_hold_up_nothing() {
+    let (mut scene, server) = (Scene::new().await, Server::start().await);
+    let targets = [hearth_history::ExportTarget { name: crate::OPENLINEAGE, starts: true }];
+    scene.store.set_export_targets(&targets).await.unwrap();
+    server.answer(|post| if post.json()["job"]["name"] == "odd" { 413 } else { 200 });
+    for name in ["odd", "odd", "odd", "co2"] {
+        scene.keep(run(Uuid::now_v7(), name, 1, "Running"), vec![]).await;
+    }
+    let telling = scene.export(lineage(&server)).await;
+    server.taken(1).await;
+    told_all(&scene).await;
+    assert_eq!(scene.metric(REFUSED), 3);
+    telling.abort();
+}
+
+#[tokio::test]
 async fn an_address_that_refuses_all_is_a_wrong_address() {
     let (mut scene, server) = (Scene::new().await, Server::start().await);
     server.answer(|_| 400);

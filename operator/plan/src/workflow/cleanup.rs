@@ -54,7 +54,11 @@ impl Work<'_> {
                 }
                 self.drop_revisions(&run);
             }
-            Some(at) if left && self.now >= at.after(SWEEP_AGAIN) => self.drop_pods(&run),
+            Some(at) if left && self.now >= at.after(SWEEP_AGAIN) => {
+                if self.drop_pods(&run) {
+                    self.wake_at(self.now.after(SWEEP_AGAIN));
+                }
+            }
             Some(at) if left => self.wake_at(at.after(SWEEP_AGAIN)),
             Some(_) => {}
         }
@@ -62,13 +66,15 @@ impl Work<'_> {
     }
 
     /// Pods of a run that is over and stored: all of them in one request, or one by one while the failed ones stay.
-    fn drop_pods(&mut self, run: &Run) {
+    /// Whether it was all.
+    fn drop_pods(&mut self, run: &Run) -> bool {
         if self.awaits_logs(Some(&run.id)) {
-            return self.note(Reason::Stored, "the pods go when their whole logs are stored");
+            self.note(Reason::Stored, "the pods go when their whole logs are stored");
+            return false;
         }
         let Some(until) = self.failed_stay_until(run) else {
             self.plan.actions.push((Action::DeleteRunPods(RunPods::all(&run.id)), Reason::Stored));
-            return;
+            return true;
         };
         self.wake_at(until);
         let of_run = |p: &&PodFact| p.is_there() && p.labels.get(label::RUN) == Some(&run.id);
@@ -76,6 +82,7 @@ impl Work<'_> {
             let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
             self.plan.actions.push((action, Reason::Stored));
         }
+        false
     }
 
     /// Until when failed pods of the run stay, as the object says it now; None when they may go.

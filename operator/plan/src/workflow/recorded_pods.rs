@@ -11,12 +11,19 @@ use hearth_crds::{
     label,
     workflow::{Run, StepStatus},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Pods that may go which a run may hold.
 const MANY: usize = 200;
-/// Pods that one pass asks to delete: a selector with so many names of the longest kind takes some 32 KiB of an address.
-const AT_ONCE: usize = 500;
+/// Bytes of names that one selector has at most: proxies before an API server take addresses of 8 KiB.
+const MAX_NAMES: usize = 5000;
+/// Digits of the largest number of an item.
+const LONGEST_ITEM: usize = 4;
+/// What is left after a request goes with another one, some time later.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// A step, and which of its items.
 type Place<'a> = (&'a str, Option<u32>);
@@ -30,14 +37,17 @@ impl Work<'_> {
         }
         let failed = !self.keeps_failed();
         let (mut steps, mut fan_outs) = (BTreeSet::new(), BTreeMap::<_, BTreeSet<u32>>::new());
-        for (step, item) in places.into_iter().take(AT_ONCE) {
+        for (step, item) in places {
             match item {
                 Some(item) => _ = fan_outs.entry(step.to_owned()).or_default().insert(item),
                 None => _ = steps.insert(step.to_owned()),
             }
         }
-        let steps = (!steps.is_empty()).then(|| (steps.into_iter().collect(), Vec::new()));
-        let fan_outs = fan_outs.into_iter().map(|(step, items)| (vec![step], items.into_iter().collect()));
+        let steps: Vec<String> = fitting(steps, String::len).collect();
+        let steps = (!steps.is_empty()).then_some((steps, Vec::new()));
+        let fan_outs =
+            fan_outs.into_iter().map(|(step, items)| (vec![step], fitting(items, |_| LONGEST_ITEM).collect()));
+        self.wake_at(self.now.after(AGAIN));
         for (steps, items) in steps.into_iter().chain(fan_outs) {
             let pods = RunPods { run_id: run.id.clone(), only: Some(Ended { steps, items, failed }) };
             self.plan.actions.push((Action::DeleteRunPods(pods), Reason::Stored));
@@ -65,8 +75,20 @@ impl Work<'_> {
     }
 
     fn keeps_failed(&self) -> bool {
-        self.specs.current.checked.as_ref().is_ok_and(|v| v.keep_failed.is_some())
+        // A spec that cannot be read says nothing, and what is gone is gone.
+        self.specs.current.checked.as_ref().map_or(true, |v| v.keep_failed.is_some())
     }
+}
+
+/// As many of them as a selector takes.
+fn fitting<T>(values: BTreeSet<T>, length: impl Fn(&T) -> usize) -> impl Iterator<Item = T> {
+    let mut room = MAX_NAMES;
+    values.into_iter().take_while(move |value| {
+        // A comma takes three bytes in an address.
+        let left = room.checked_sub(length(value) + 3);
+        room = left.unwrap_or_default();
+        left.is_some()
+    })
 }
 
 fn works_for(pod: &PodFact, run: &Run) -> bool {
