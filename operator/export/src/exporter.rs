@@ -138,7 +138,6 @@ impl Telling {
         let batch = self.store.exports(name, BATCH).await?;
         self.metrics.waiting(name, batch.first().map_or(0, |oldest| age(oldest.since)));
         self.begun.retain(|begun, _| batch.iter().any(|export| key(export) == *begun));
-        let refused = |error: &Untold| matches!(error, Untold::Target(Undelivered::Refused(_)));
         let mut failed: Vec<(&Export, Untold)> = Vec::new();
         let mut passed_over = BTreeSet::new();
         for export in &batch {
@@ -154,7 +153,9 @@ impl Telling {
                     }
                 }
                 Ok(Outcome::Gone) => {}
-                Err(error) if failed.is_empty() || (refused(&error) && failed.iter().all(|(_, e)| refused(e))) => {
+                Err(error)
+                    if failed.is_empty() || (is_refusal(&error) && failed.iter().all(|(_, e)| is_refusal(e))) =>
+                {
                     passed_over.insert(export.run_id);
                     failed.push((export, error));
                 }
@@ -199,12 +200,11 @@ impl Telling {
     /// after a few times.
     async fn strike(&mut self, export: &Export, error: &Untold) -> Result<(), Untold> {
         self.metrics.failed(self.target.name());
-        let refused = |error: &Untold| matches!(error, Untold::Target(Undelivered::Refused(_)));
-        if refused(error) {
+        if is_refusal(error) {
             // The address may have been mended between the two.
             match self.tell(export).await {
                 Ok(_) => return Ok(()),
-                Err(again) if refused(&again) => return self.abandon(export, &again).await,
+                Err(again) if is_refusal(&again) => return self.abandon(export, &again).await,
                 Err(Untold::Target(Undelivered::Away(_))) => {}
                 Err(store) => return Err(store),
             }
@@ -245,6 +245,11 @@ impl Telling {
             tracing::info!(export = self.target.name(), "runs are exported again");
         }
     }
+}
+
+/// Whether the target spoke of what was posted.
+fn is_refusal(error: &Untold) -> bool {
+    matches!(error, Untold::Target(Undelivered::Refused(_)))
 }
 
 /// Seconds since then.

@@ -167,6 +167,22 @@ fn failed_pods_stay_in_mid_run() {
     assert_eq!((failed, succeeded(&world)), (30, 0));
 }
 
+/// An edit that makes the spec invalid lets no pod go.
+#[test]
+fn failed_pods_stay_while_the_spec_is_invalid() {
+    let mut world = tale("typo", &|_| {}, secs(3600)).world(1);
+    world.kubelet.outcomes.set("bad", 1, Outcome::exit(65));
+    let keep = json!({"failed": "2h"});
+    create(&mut world, "demo", &json!({"image": "example.org/a:1", "keepPods": keep, "steps": [{"name": "bad"}]}));
+    let soon = world.now.after(secs(60));
+    world.run_until(soon, |world| !world.server.pods().is_empty());
+    world.act(Act::Edit(key("demo"), json!({"spec": {"steps": [{"name": "bad", "needs": ["nobody"]}]}})));
+    world.run_for(secs(3600));
+    assert_eq!(world.violations(), &[] as &[String]);
+    assert_eq!(world.store.runs.len(), 1);
+    assert_eq!(world.server.pods().len(), 1, "the failed pod stays");
+}
+
 /// The same rows, whatever write the process dies at.
 #[test]
 fn a_long_run_survives_kills() {

@@ -1,6 +1,6 @@
 //! What is kept until a run's record is stored, and what goes then: pods, placeholders, revisions, the object itself.
 
-use super::{build, digest, history, lifecycle::Work, spool};
+use super::{build, digest, history, lifecycle::Work, spool, validate};
 use crate::{
     facts::{PodFact, PodPhase, RevisionFact},
     kind::{Action, OnDelete},
@@ -85,10 +85,18 @@ impl Work<'_> {
         false
     }
 
-    /// Until when failed pods of the run stay, as the object says it now; None when they may go.
+    /// Until when failed pods of the run stay; None when they may go.
     fn failed_stay_until(&self, run: &Run) -> Option<Time> {
-        let keep = self.specs.current.checked.as_ref().ok()?.keep_failed?;
+        let keep = self.keep_failed()?;
         Some(run.finished_at?.after(keep)).filter(|until| self.now < *until)
+    }
+
+    /// How long failed pods stay, as the object says it now, whatever else is wrong with it.
+    pub(super) fn keep_failed(&self) -> Option<Duration> {
+        match &self.specs.current.checked {
+            Ok(valid) => valid.keep_failed,
+            Err(_) => validate::keep_failed(&self.cr.spec).ok().flatten(),
+        }
     }
 
     /// Ended pods that no deletecollection takes: those whose labels somebody changed, and those of earlier runs whose

@@ -35,7 +35,7 @@ impl Work<'_> {
         if places.len() <= MANY {
             return;
         }
-        let failed = !self.keeps_failed();
+        let failed = self.keep_failed().is_none();
         let (mut steps, mut fan_outs) = (BTreeSet::new(), BTreeMap::<_, BTreeSet<u32>>::new());
         for (step, item) in places {
             match item {
@@ -61,7 +61,7 @@ impl Work<'_> {
         if *self.facts.recorded.get(&run.id)? < old.seq {
             return None;
         }
-        let keeps_failed = self.keeps_failed();
+        let keeps_failed = self.keep_failed().is_some();
         let of_run = || self.facts.pods.values().filter(|p| p.is_there() && works_for(p, run));
         let awaited: BTreeSet<Place<'_>> = of_run().filter(|p| self.awaits_log(p)).filter_map(place).collect();
         let ended = of_run().filter(|p| p.seen_to_end() && !(keeps_failed && p.phase == PodPhase::Failed));
@@ -72,11 +72,6 @@ impl Work<'_> {
             })
         };
         Some(ended.filter_map(place).filter(|p| is_over(p) && !awaited.contains(p)).collect())
-    }
-
-    fn keeps_failed(&self) -> bool {
-        // A spec that cannot be read says nothing, and what is gone is gone.
-        self.specs.current.checked.as_ref().map_or(true, |v| v.keep_failed.is_some())
     }
 }
 

@@ -75,11 +75,16 @@ pub fn validate(spec: &WorkflowSpec, offer: &Offer) -> Result<Valid, Invalid> {
         fail_fast: spec.fail_fast.unwrap_or(false),
         timeout: duration("spec.timeout", spec.timeout.as_ref())?,
         pending_timeout: duration("spec.pendingTimeout", spec.pending_timeout.as_ref())?.unwrap_or(DEFAULT_PENDING),
-        keep_failed: duration("spec.keepPods.failed", spec.keep_pods.as_ref().and_then(|k| k.failed.as_ref()))?,
+        keep_failed: keep_failed(spec)?,
         results,
         on_exit,
         schedules: schedule::schedules(spec)?,
     })
+}
+
+/// How long failed pods stay.
+pub(super) fn keep_failed(spec: &WorkflowSpec) -> Result<Option<Duration>, Invalid> {
+    duration("spec.keepPods.failed", spec.keep_pods.as_ref().and_then(|k| k.failed.as_ref()))
 }
 
 pub(super) fn duration(field: &str, text: Option<&DurationText>) -> Result<Option<Duration>, Invalid> {
