@@ -166,7 +166,7 @@ impl Shared {
 
     /// A revision's name is the digest of its content: that it exists already is success.
     async fn post_revision(&self, namespace: &str, revision: &ControllerRevision) -> Result<(), Error> {
-        if !self.leadership.fresh() {
+        if !self.leadership.freshened().await {
             return Err(Error::LeaseStale);
         }
         match self.calls.create::<ControllerRevision, RevisionView>(namespace, revision).await {
@@ -195,7 +195,7 @@ impl Shared {
 
     /// The name of a run object says which run it asks for: that it exists already is success.
     async fn post_object<Cr: Resource<DynamicType = ()>>(&self, namespace: &str, object: &Value) -> Result<(), Error> {
-        if !self.leadership.fresh() {
+        if !self.leadership.freshened().await {
             return Err(Error::LeaseStale);
         }
         match self.calls.create::<Cr, Value>(namespace, object).await {

@@ -12,15 +12,8 @@ use kube::{
     Api, Client,
     api::{ObjectMeta, PostParams},
 };
-use std::{
-    future::Future,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use tokio::sync::{Notify, watch};
 
 /// Which lease, and for how long.
 #[derive(Clone, Debug)]
@@ -37,35 +30,69 @@ pub struct LeaseSettings {
     pub request_timeout: Duration,
 }
 
+impl LeaseSettings {
+    /// How long one request about the lease may take: not so long that there is no time for another.
+    fn limit(&self) -> Duration {
+        self.request_timeout.min(self.duration / 3).max(Duration::from_millis(100))
+    }
+}
+
 /// When the lease was last renewed, on a clock that counts suspension.
 #[derive(Debug)]
 pub struct Leadership {
-    renewed: AtomicU64,
+    renewed: watch::Sender<Duration>,
+    /// Somebody wants it renewed.
+    wanted: Notify,
     window: Duration,
+    patience: Duration,
 }
 
 impl Leadership {
     /// Not renewed yet. Creates are allowed for lease minus request time-out after a renewal.
     #[must_use]
     pub fn new(settings: &LeaseSettings) -> Self {
-        Self { renewed: AtomicU64::new(0), window: settings.duration.saturating_sub(settings.request_timeout) }
+        Self {
+            renewed: watch::Sender::new(Duration::ZERO),
+            wanted: Notify::new(),
+            window: settings.duration.saturating_sub(settings.request_timeout),
+            patience: settings.limit(),
+        }
     }
 
     /// Whether a request that is sent now will have its answer before anybody else may lead.
-    #[must_use]
-    pub fn fresh(&self) -> bool {
+    ///
+    /// Who asks in the second half of the window has the lease renewed; who asks after it waits for that. So it is
+    /// renewed often while pods are created, and seldom when nothing happens.
+    pub async fn freshened(&self) -> bool {
+        if self.half_spent() {
+            self.wanted.notify_one();
+        }
+        if self.fresh() {
+            return true;
+        }
+        let mut renewals = self.renewed.subscribe();
+        let renewed = renewals.wait_for(|_| self.fresh());
+        tokio::time::timeout(self.patience, renewed).await.is_ok_and(|seen| seen.is_ok())
+    }
+
+    fn half_spent(&self) -> bool {
+        self.age() >= self.window / 2
+    }
+
+    /// Whether nobody else may lead for as long as a request takes.
+    pub(crate) fn fresh(&self) -> bool {
         self.age() < self.window
     }
 
     /// Time since the last renewal.
     #[must_use]
     pub fn age(&self) -> Duration {
-        since_boot().saturating_sub(Duration::from_millis(self.renewed.load(Ordering::Acquire)))
+        since_boot().saturating_sub(*self.renewed.borrow())
     }
 
     /// Notes a renewal that was sent at `sent`, not when its answer came.
     pub(crate) fn renewed(&self, sent: Duration) {
-        self.renewed.store(u64::try_from(sent.as_millis()).unwrap_or(0), Ordering::Release);
+        self.renewed.send_replace(sent);
     }
 }
 
@@ -109,19 +136,30 @@ impl Elector {
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "the lease cannot be read or taken"),
             }
-            tokio::time::sleep(self.pause()).await;
+            tokio::time::sleep(self.retry()).await;
         }
     }
 
     /// Renews the lease until it is lost, or until `stop` resolves: then it is given back.
     pub async fn keep(mut self, stop: impl Future<Output = ()>) -> Ended {
         let mut stop = pin!(stop);
+        let mut renewed = true;
         loop {
+            // After a failure nobody's wish makes it quicker.
+            let idle = (self.settings.duration / 2).saturating_sub(self.leadership.age());
+            let pause = if renewed { idle } else { self.retry() };
             tokio::select! {
                 () = &mut stop => return self.release().await,
-                () = tokio::time::sleep(self.pause()) => {}
+                () = self.leadership.wanted.notified(), if renewed => {
+                    if !self.leadership.half_spent() {
+                        continue;
+                    }
+                }
+                () = tokio::time::sleep(pause) => {}
             }
-            match self.renew().await {
+            let answer = self.renew().await;
+            renewed = answer.is_ok();
+            match answer {
                 Ok(true) => {}
                 Ok(false) => {
                     return Ended::Lost(format!("the lease {} belongs to {}", self.settings.name, self.holder()));
@@ -137,8 +175,8 @@ impl Elector {
         }
     }
 
-    /// Three renewals fit into the time in which creates are allowed.
-    fn pause(&self) -> Duration {
+    /// Three tries fit into the time in which creates are allowed.
+    fn retry(&self) -> Duration {
         (self.leadership.window / 3).clamp(Duration::from_millis(50), Duration::from_secs(10))
     }
 
@@ -249,9 +287,7 @@ impl Elector {
     }
 
     async fn limited<T>(&self, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
-        // A renewal must not take so long that there is no time for another.
-        let limit = self.settings.request_timeout.min(self.settings.duration / 3).max(Duration::from_millis(100));
-        match tokio::time::timeout(limit, call).await {
+        match tokio::time::timeout(self.settings.limit(), call).await {
             Ok(answer) => answer,
             Err(elapsed) => Err(kube::Error::Service(Box::new(elapsed))),
         }

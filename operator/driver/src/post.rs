@@ -75,7 +75,7 @@ impl Shared {
         {
             return Round { again: Some(pause), ..Round::default() };
         }
-        if !self.leadership.fresh() {
+        if !self.leadership.freshened().await {
             return Round::failed(Error::LeaseStale);
         }
         if body == Body::Work

@@ -148,7 +148,7 @@ async fn a_refused_fence_decides_nothing() {
     assert!(matches!(b.child(), Some(Post::Unfenced(refusal)) if refusal.message == "exceeded quota"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stale_lease_creates_nothing() {
     let mut b = bench_with(8, false);
     let pass = reconcile(&b.controller, b.intended());
