@@ -8,6 +8,7 @@ use crate::{
     pods::version_of,
     reconcile::{Next, reconcile},
     shared::Shared,
+    watch,
 };
 use futures::{FutureExt, StreamExt, future};
 use hearth_plan::{Kind, facts::Peer, kind::RunMark};
@@ -126,7 +127,8 @@ impl<K: Kind> Controller<K> {
     }
 
     /// Keeps what a write returned.
-    pub(crate) fn wrote(&self, cr: K::Cr) -> Arc<K::Cr> {
+    pub(crate) fn wrote(&self, mut cr: K::Cr) -> Arc<K::Cr> {
+        cr.meta_mut().managed_fields = None;
         let cr = Arc::new(cr);
         self.with(&uid_of(&*cr), |m| m.written = Some(Arc::clone(&cr)));
         cr
@@ -292,7 +294,9 @@ pub async fn run<K: Kind>(shared: Arc<Shared>, stop: impl Future<Output = ()> + 
     let (reader, writer) = store::<DeserializeGuard<K::Cr>>();
     let scope = &shared.settings.scope;
     let objects = scope
-        .watch::<DeserializeGuard<K::Cr>>(&shared.calls.client(), &watcher::Config::default(), uid_of)
+        .watch::<DeserializeGuard<K::Cr>>(&shared.calls.client(), &watch::paged(), uid_of)
+        // Nobody reads them, and they are the larger part of most objects.
+        .modify(|object| object.meta_mut().managed_fields = None)
         .reflect(writer);
     let _only_once = controller.objects.set(reader.clone());
     let watch = async {

@@ -110,6 +110,11 @@ impl Owner {
         }
     }
 
+    /// UIDs of its pods, those included that are gone.
+    pub(crate) fn pod_uids(&self) -> impl Iterator<Item = &str> {
+        self.pods.values().map(|p| p.fact.uid.as_str())
+    }
+
     /// Pods of which only a GET can say how they are.
     pub(crate) fn unclear(&self) -> Vec<String> {
         let unclear = |p: &&Cached| p.doubtful || (!p.watched && !p.fact.gone && !p.fact.seen_to_end());

@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for RevisionView {
             uid: slim.uid.clone().unwrap_or_default(),
             role: labels.remove(label::REVISION).unwrap_or_default(),
             created_at: time(Some(&meta.creation_timestamp)),
-            data: raw.data,
+            data: raw.data.to_string().into(),
         };
         Ok(Self { meta: slim, owner, fact })
     }

@@ -14,8 +14,16 @@ use kube::{
 };
 use std::{collections::BTreeSet, fmt::Debug, pin::pin};
 
+/// Lists come in pages of this many objects: a page is held in memory three times while it is read.
+const PAGE: u32 = 100;
+
+/// A watch of all objects of a kind.
+pub(crate) fn paged() -> Config {
+    Config::default().page_size(PAGE)
+}
+
 fn ours() -> Config {
-    Config::default().labels(&format!("{}={}", label::MANAGED_BY, label::MANAGED_BY_VALUE))
+    paged().labels(&format!("{}={}", label::MANAGED_BY, label::MANAGED_BY_VALUE))
 }
 
 /// Follows our pods for ever.

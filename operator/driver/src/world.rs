@@ -94,9 +94,15 @@ impl World {
     /// An object is gone: nothing of it is remembered.
     pub(crate) fn object_gone(&self, uid: &str) {
         let mut inner = self.lock();
-        inner.owners.remove(uid);
-        inner.pod_owner.retain(|_, o| o != uid);
-        inner.revision_owner.retain(|_, o| o != uid);
+        let Some(owner) = inner.owners.remove(uid) else { return };
+        let Inner { pod_owner, revision_owner, .. } = &mut *inner;
+        let ours = |owners: &mut HashMap<String, String>, child: &str| {
+            if owners.get(child).is_some_and(|o| o == uid) {
+                owners.remove(child);
+            }
+        };
+        owner.pod_uids().for_each(|pod| ours(pod_owner, pod));
+        owner.revisions.values().for_each(|r| ours(revision_owner, &r.uid));
     }
 
     pub(crate) fn wake(&self, uid: &str) {

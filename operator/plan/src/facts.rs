@@ -4,7 +4,10 @@ use crate::work::{Answer, Sought};
 use hearth_crds::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Everything that a plan may look at beside the object itself. Maps, so that order never depends on arrival.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -241,6 +244,6 @@ pub struct RevisionFact {
     pub role: String,
     /// metadata.creationTimestamp.
     pub created_at: Option<Time>,
-    /// What it holds.
-    pub data: Value,
+    /// What it holds, as JSON text: every revision is remembered, and a tree takes ten times the room.
+    pub data: Arc<str>,
 }

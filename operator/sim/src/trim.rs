@@ -109,7 +109,7 @@ pub fn revision_fact(revision: &ControllerRevision) -> RevisionFact {
         uid: revision.metadata.uid.clone().unwrap_or_default(),
         role: revision.metadata.labels.as_ref().and_then(|l| l.get(label::REVISION)).cloned().unwrap_or_default(),
         created_at: revision.metadata.creation_timestamp.as_ref().map(our_time),
-        data: revision.data.as_ref().map(|d| d.0.clone()).unwrap_or_default(),
+        data: revision.data.as_ref().map(|d| d.0.to_string()).unwrap_or_default().into(),
     }
 }
 

@@ -117,7 +117,7 @@ fn not_itself(name: &str, spec: &WorkflowSpec) -> Result<(), Invalid> {
 
 /// The digest is the one that the run was started with, whatever this version would make of the spec.
 fn from_revision(run: &Run, facts: &Facts, offer: &Offer) -> Option<Spec> {
-    let data = &facts.revisions.get(&run.revision)?.data;
+    let data: Value = serde_json::from_str(&facts.revisions.get(&run.revision)?.data).ok()?;
     let written = data.get("spec")?;
     let spec: WorkflowSpec = serde_json::from_value(written.clone()).ok()?;
     let runtimes = data.get("runtimes").cloned().unwrap_or_else(|| json!({}));
@@ -173,7 +173,7 @@ mod tests {
             "id": "r", "number": 1, "seq": 1, "revision": before.revision, "digest": before.digest, "generation": 1,
             "trigger": "Created", "startedAt": "2026-01-01T00:00:00Z"}}))
         .unwrap();
-        let data = build::revision(&cr, &before).data.unwrap().0;
+        let data = build::revision(&cr, &before).data.unwrap().0.to_string().into();
         let name = before.revision.clone();
         let revision =
             RevisionFact { name: name.clone(), uid: "v".into(), role: "spec".into(), created_at: None, data };

@@ -60,7 +60,7 @@ pub(super) fn read(cr: &Workflow, revision: &RevisionFact) -> Option<RecordBatch
     if revision.role != label::REVISION_SPOOL {
         return None;
     }
-    let spool: Spool = serde_json::from_value(revision.data.clone()).ok()?;
+    let spool: Spool = serde_json::from_str(&revision.data).ok()?;
     Some(RecordBatch {
         object: history::key(cr),
         run_id: spool.run_id,
