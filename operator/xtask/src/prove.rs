@@ -17,6 +17,9 @@ use std::{
 /// Where the tables go.
 const DOCUMENT: &str = "docs/reliability.md";
 
+/// The version of cargo-mutants: another one may list others.
+const MUTANTS: &str = "27.1.0";
+
 /// One of the proofs, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Proof {
@@ -30,7 +33,7 @@ enum Proof {
     Watch,
     /// The operator started against a frozen API server, in the lab.
     Frozen,
-    /// Mutants of operator/plan: hours on a small machine.
+    /// Mutants of operator/plan: half an hour, and another half for those that need a build of their own.
     Mutants,
 }
 
@@ -53,13 +56,10 @@ pub struct ProveArgs {
     /// Only these; default: all of them.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Proof>,
-    /// Only a share of the mutants, as `k/n`.
-    #[arg(long)]
-    shard: Option<String>,
-    /// Print the tables of the lab's proofs, and leave docs/reliability.md as it is.
+    /// Print the tables, and leave docs/reliability.md as it is.
     #[arg(long)]
     print_only: bool,
-    /// What each of the lab's proofs is given, behind `--`, for example `--seed 7`; with `--help` it says what that may be.
+    /// What each proof's program is given, behind `--`, for example `--seed 7`; with `--help` it says what that may be.
     #[arg(last = true)]
     rest: Vec<String>,
 }
@@ -119,8 +119,7 @@ fn lab(args: &ProveArgs, proofs: &[&str], stages: &mut Stages) -> Result<()> {
 
 fn command(target: &Target, built: &Path, profile: &str, proof: &str, args: &ProveArgs) -> Result<Command> {
     let mut command = standalone::command(target, built, "prove-operator")?;
-    let line = [vec!["cargo xtask prove --only", proof, "--"], args.rest.iter().map(String::as_str).collect()].concat();
-    command.env("HEARTH_XTASK", std::env::current_exe()?).args(["--build", profile, "--command", &line.join(" ")]);
+    command.env("HEARTH_XTASK", std::env::current_exe()?).args(["--build", profile, "--command", &line(proof, args)]);
     if !args.print_only {
         command.arg("--write").arg(repo::root().join(DOCUMENT));
     }
@@ -129,24 +128,20 @@ fn command(target: &Target, built: &Path, profile: &str, proof: &str, args: &Pro
 }
 
 fn mutants(args: &ProveArgs) -> Result<()> {
-    let mut command = Command::new("cargo");
-    command
-        .current_dir(repo::root())
-        .args([
-            "mutants",
-            "--package",
-            "hearth-plan",
-            "--test-package",
-            "hearth-plan,hearth-sim",
-            "--no-shuffle",
-            "--output",
-        ])
-        .arg(repo::cache()?.join("mutants"));
-    if let Some(shard) = &args.shard {
-        command.args(["--shard", shard]);
+    tools::run(&mut tools::cargo(&["build", "--quiet", "--profile", "ci", "--package", "hearth-mutants"]))?;
+    let mut command = Command::new(repo::target().join("x86_64-unknown-linux-gnu/ci/prove-mutants"));
+    command.arg("--root").arg(repo::root()).arg("--work").arg(repo::cache()?.join("mutants"));
+    command.args(["--command", line("mutants", args).trim_end_matches(" --")]).env("PATH", with_tools()?);
+    if !args.print_only {
+        command.arg("--write").arg(repo::root().join(DOCUMENT));
     }
-    command.env("PATH", with_tools()?);
-    tools::run(&mut command)
+    tools::run(command.args(&args.rest))
+}
+
+/// The command that runs a proof, as a reader would type it.
+fn line(proof: &str, args: &ProveArgs) -> String {
+    let rest = args.rest.iter().map(String::as_str);
+    ["cargo xtask prove --only", proof, "--"].into_iter().chain(rest).collect::<Vec<_>>().join(" ")
 }
 
 /// PATH with cargo-mutants on it; it is built into the cache when it is missing.
@@ -160,7 +155,7 @@ fn with_tools() -> Result<String> {
         .stderr(Stdio::null())
         .status()?;
     if !there.success() {
-        tools::install(&own, "cargo-mutants", "*")?;
+        tools::install(&own, "cargo-mutants", MUTANTS)?;
     }
     Ok(path)
 }
@@ -187,9 +182,10 @@ mod tests {
     }
 
     #[test]
-    fn each_proof_in_the_lab_has_its_place_in_the_document() {
+    fn each_table_has_its_place_in_the_document() {
         let document = std::fs::read_to_string(repo::root().join(DOCUMENT)).unwrap();
-        for proof in Proof::value_variants().iter().filter_map(|proof| proof.in_lab()) {
+        let tables = Proof::value_variants().iter().filter_map(|proof| proof.in_lab());
+        for proof in tables.chain(["mutants"]) {
             assert!(document.contains(&format!("<!-- prove-{proof}: begin")), "{proof}");
         }
     }
