@@ -57,7 +57,7 @@ impl<'a> Checker<'a> {
     /// The type of `node`, which may not be null here.
     fn value(&mut self, node: &'a Node) -> Result<Type, Problem> {
         match self.any(node)? {
-            Type::Nullable(_) => Err(self.may_be_null(node)),
+            Type::Nullable(_) => Err(may_be_null(node)),
             known => Ok(known),
         }
     }
@@ -65,18 +65,6 @@ impl<'a> Checker<'a> {
     fn need(&mut self, node: &'a Node, expected: &Type, what: &str) -> Result<(), Problem> {
         let found = self.value(node)?;
         if found == *expected || found == Type::Dyn { Ok(()) } else { Err(Problem::mismatch(what, expected, found)) }
-    }
-
-    fn may_be_null(&self, node: &Node) -> Problem {
-        let (place, step) = match node {
-            Node::Ref(reference) => {
-                let step = reference.outputs_of().filter(|step| self.env.may_be_skipped(step));
-                (reference.to_string(), step.map(str::to_owned))
-            }
-            Node::Local(name) => (name.clone(), None),
-            _ => ("(…)".to_owned(), None),
-        };
-        Problem::MayBeNull { place, step }
     }
 
     fn reference(&mut self, reference: &Reference) -> Result<Type, Problem> {
@@ -124,14 +112,14 @@ impl<'a> Checker<'a> {
         let what = if and { "`&&`" } else { "`||`" };
         self.need(a, &Type::Bool, what)?;
         // The right side counts only when the left is true (`&&`) or false (`||`).
-        self.knowing(facts(a, and, self.env), |checker| checker.need(b, &Type::Bool, what))?;
+        self.knowing(facts(a, and), |checker| checker.need(b, &Type::Bool, what))?;
         Ok(Type::Bool)
     }
 
     fn condition(&mut self, test: &'a Node, then: &'a Node, other: &'a Node) -> Result<Type, Problem> {
         self.need(test, &Type::Bool, "the test of `?:`")?;
-        let then = self.knowing(facts(test, true, self.env), |checker| checker.any(then))?;
-        let other = self.knowing(facts(test, false, self.env), |checker| checker.any(other))?;
+        let then = self.knowing(facts(test, true), |checker| checker.any(then))?;
+        let other = self.knowing(facts(test, false), |checker| checker.any(other))?;
         then.clone()
             .join(other.clone())
             .ok_or_else(|| Problem::mismatch_fix("the second branch of `?:`", &then, &other, conversion(&then, &other)))
@@ -174,7 +162,7 @@ impl<'a> Checker<'a> {
         }
         for (node, of) in [(left, &a), (right, &b)] {
             if matches!(of, Type::Nullable(_)) {
-                return Err(self.may_be_null(node));
+                return Err(may_be_null(node));
             }
         }
         if a.comparable(&b) {
@@ -245,7 +233,7 @@ impl<'a> Checker<'a> {
         if kind != LoopKind::Filter {
             return Ok(Type::Bool);
         }
-        let kept = facts(body, true, self.env).contains(&Fact::Local(variable.to_owned()));
+        let kept = facts(body, true).contains(&Fact::Local(variable.to_owned()));
         Ok(Type::list(if kept { element.non_null() } else { element }))
     }
 }
@@ -258,6 +246,16 @@ fn literal_type(literal: &Literal) -> Type {
         Literal::Double(_) => Type::Double,
         Literal::String(_) => Type::String,
     }
+}
+
+/// Outputs may be null because their step may have been skipped, and for no other reason.
+fn may_be_null(node: &Node) -> Problem {
+    let (place, step) = match node {
+        Node::Ref(reference) => (reference.to_string(), reference.outputs_of().map(str::to_owned)),
+        Node::Local(name) => (name.clone(), None),
+        _ => ("(…)".to_owned(), None),
+    };
+    Problem::MayBeNull { place, step }
 }
 
 fn no_field(name: &str, of: &Type) -> Problem {

@@ -126,10 +126,6 @@ impl Env {
         }
     }
 
-    pub(super) fn may_be_skipped(&self, step: &str) -> bool {
-        self.step_type(step).is_ok_and(|(_, may_be_null)| may_be_null)
-    }
-
     /// What a step gives, and whether that may be null.
     fn step_type(&self, name: &str) -> Result<(&StepType, bool), Problem> {
         match self.steps.get(name) {

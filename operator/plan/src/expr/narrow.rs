@@ -1,7 +1,7 @@
 //! What a test proves: after `x != null &&` nobody need ask again.
 
 use super::{
-    Env, Reference,
+    Reference,
     ast::{Literal, Node, Operator},
 };
 use std::collections::BTreeSet;
@@ -22,13 +22,13 @@ pub(super) enum Fact {
 pub(super) type Facts = BTreeSet<Fact>;
 
 /// What holds when `node` is `truth`.
-pub(super) fn facts(node: &Node, truth: bool, env: &Env) -> Facts {
+pub(super) fn facts(node: &Node, truth: bool) -> Facts {
     match node {
-        Node::Not(inner) => facts(inner, !truth, env),
-        Node::And(a, b) => joined(facts(a, truth, env), facts(b, truth, env), truth),
-        Node::Or(a, b) => joined(facts(a, truth, env), facts(b, truth, env), !truth),
-        Node::Binary { operator: Operator::Equal, left, right } => compared(left, right, truth, env),
-        Node::Binary { operator: Operator::NotEqual, left, right } => compared(left, right, !truth, env),
+        Node::Not(inner) => facts(inner, !truth),
+        Node::And(a, b) => joined(facts(a, truth), facts(b, truth), truth),
+        Node::Or(a, b) => joined(facts(a, truth), facts(b, truth), !truth),
+        Node::Binary { operator: Operator::Equal, left, right } => compared(left, right, truth),
+        Node::Binary { operator: Operator::NotEqual, left, right } => compared(left, right, !truth),
         Node::Binary { .. }
         | Node::Literal(_)
         | Node::Ref(_)
@@ -50,17 +50,16 @@ fn joined(a: Facts, b: Facts, both: bool) -> Facts {
 }
 
 /// What follows from `left == right` being `equal`.
-fn compared(left: &Node, right: &Node, equal: bool, env: &Env) -> Facts {
+fn compared(left: &Node, right: &Node, equal: bool) -> Facts {
     match (left, right) {
-        (Node::Literal(_), Node::Ref(_) | Node::Local(_)) => compared(right, left, equal, env),
+        (Node::Literal(_), Node::Ref(_) | Node::Local(_)) => compared(right, left, equal),
         (Node::Ref(Reference::StepPhase(step)), Node::Literal(Literal::String(phase)))
             if equal && phase == SUCCEEDED =>
         {
             Facts::from([Fact::Ran(step.clone())])
         }
         (Node::Ref(reference), Node::Literal(Literal::Null)) if !equal => {
-            let ran = reference.outputs_of().filter(|step| env.may_be_skipped(step));
-            let ran = ran.map(|step| Fact::Ran(step.to_owned()));
+            let ran = reference.outputs_of().map(|step| Fact::Ran(step.to_owned()));
             ran.into_iter().chain([Fact::Value(reference.clone())]).collect()
         }
         (Node::Local(name), Node::Literal(Literal::Null)) if !equal => Facts::from([Fact::Local(name.clone())]),
