@@ -120,9 +120,6 @@ impl Room {
             0..=31 => 6,
             _ => 1,
         };
-        if text.len() > self.left {
-            return Err(too_long());
-        }
         self.take(2 + text.bytes().map(length).sum::<usize>())
     }
 }

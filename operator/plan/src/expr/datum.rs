@@ -8,6 +8,7 @@ pub(super) enum Datum {
     Null,
     Bool(bool),
     Int(i64),
+    /// Never NaN: what would make one fails instead.
     Double(f64),
     Text(Rc<str>),
     List(Rc<Vec<Datum>>),
@@ -152,8 +153,7 @@ pub(super) fn to_int(d: f64) -> Option<i64> {
 fn mixed_order(i: i64, d: f64) -> Option<Ordering> {
     match to_int(d) {
         Some(whole) => Some(i.cmp(&whole).then(0.0f64.partial_cmp(&d.fract())?)),
-        None if d.is_nan() => None,
-        None => Some(if d > 0.0 { Ordering::Less } else { Ordering::Greater }),
+        None => Some(if d.is_sign_negative() { Ordering::Greater } else { Ordering::Less }),
     }
 }
 
