@@ -102,6 +102,8 @@ mod tests {
             (r#""\"}"} rest"#, Some(r#""\"}""#)),
             (r#"r"\"} rest"#, Some(r#"r"\""#)),
             (r#"for"\"}"} rest"#, Some(r#"for"\"}""#)),
+            (r#"a + r"\"} rest"#, Some(r#"a + r"\""#)),
+            (r#"a_r"\"}"} rest"#, Some(r#"a_r"\"}""#)),
             (r#""""a"}""" + ''''}'''} rest"#, Some(r#""""a"}""" + ''''}'''"#)),
             ("a.`}`} rest", Some("a.`}`")),
             ("'é}' + a} rest", Some("'é}' + a")),

@@ -13,3 +13,28 @@ pub(super) fn nearest(name: &str, known: &[String]) -> Option<String> {
         .min()
         .map(|(_, candidate)| candidate.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_third_of_a_name_may_be_mistyped() {
+        let known = ["bias", "title", "window", "threshold"].map(str::to_owned);
+        for (name, expected) in [
+            ("vias", Some("bias")),
+            ("vyas", None),
+            ("titel", Some("title")),
+            ("tytel", None),
+            ("vimdow", Some("window")),
+            ("vimdew", None),
+            ("phrasholt", Some("threshold")),
+            ("phrasjolt", None),
+            // The beginning of a name, and the name in other letters, are near whatever their length.
+            ("thr", Some("threshold")),
+            ("THRESHOLD", Some("threshold")),
+        ] {
+            assert_eq!(nearest(name, &known).as_deref(), expected, "{name}");
+        }
+    }
+}

@@ -30,11 +30,14 @@ fn accepts() {
         ("${params.config.map(key, key)}", "list of string"),
         ("${params.config.lr * 2.0}", "number"),
         ("${params.config.lr * 2}", "a value of unknown type"),
+        ("${params.config.lr * params.config.depth}", "a value of unknown type"),
         ("${params.config['na-me']}", "a value of unknown type"),
         ("${has(params.config.lr) ? double(params.config.lr) : 0.1}", "number"),
         ("${'lr' in params.config}", "boolean"),
         ("${3 in params.counts}", "boolean"),
         ("${null in params.items}", "boolean"),
+        ("${1 in [1, null]}", "boolean"),
+        ("${[1, null] == [1, 2]}", "boolean"),
         ("${{'a': 1, 'b': {'c': 2.0}}}", "object"),
         ("${{'a': 1, 'b': {'c': 2.0}}.b.c}", "number"),
         ("${{params.title: 1}}", "object"),
@@ -66,7 +69,13 @@ fn accepts() {
         ("${steps.fit.phase == 'Succeeded' ? steps.fit.outputs.points[0] : 0.0}", "number"),
         ("${'Succeeded' == steps.fit.phase && steps.fit.outputs.ok}", "boolean"),
         ("${steps.fit.phase != 'Succeeded' || steps.fit.outputs.ok}", "boolean"),
+        // The branches of a condition meet in the narrowest type that holds both.
         ("${params.dry ? null : 1}", "integer or null"),
+        ("${params.dry ? steps.fit.outputs.rmse : 1.0}", "number or null"),
+        ("${params.dry ? params.items[0] : 1}", "a value of unknown type"),
+        ("${params.dry ? params.counts : []}", "list"),
+        ("${params.dry ? [1] : [null]}", "list of (integer or null)"),
+        ("${params.dry ? params.config : {'lr': 0.5}}", "object"),
         ("${toJson(steps.fit.outputs)}", "string"),
         ("${run.id + '-' + string(run.number) + now}", "string"),
         ("${min(params.counts)}", "integer"),
@@ -134,6 +143,13 @@ fn refuses() {
         ),
         ("1.5 % 2.0", "`%` needs two integers, found number and number".into()),
         (
+            "'7' - '2'",
+            "`-` needs two integers or two numbers, found string and string; convert with `string(…)`, `int(…)` or \
+             `double(…)`"
+                .into(),
+        ),
+        ("[1] * [2]", "`*` needs two integers or two numbers, found list of integer and list of integer".into()),
+        (
             "params.window > 'a'",
             "`>` needs numbers or strings, found integer and string; convert with `string(…)`, `int(…)` or \
              `double(…)`"
@@ -145,6 +161,7 @@ fn refuses() {
              `double(…)`"
                 .into(),
         ),
+        ("params.config == 1", "`==` needs two values of one type, found object and integer".into()),
         ("[1] == ['a']", "`==` needs two values of one type, found list of integer and list of string".into()),
         ("params.window && true", "`&&` needs boolean, found integer".into()),
         ("true || 'a'", "`||` needs boolean, found string".into()),
@@ -177,6 +194,13 @@ fn refuses() {
             "`contains` needs strings, found list of integer; for lists write `x in list`".into(),
         ),
         ("min('a', 'b')", "`min` needs integers, numbers or one list, found string".into()),
+        (
+            "[[1], [2]].join(',')",
+            "`join` needs a list of booleans, integers, numbers or strings, found list of list of integer; make text \
+             of each element: `.map(x, …)`"
+                .into(),
+        ),
+        ("params.counts.join(1)", "the separator of `join` needs string, found integer".into()),
         ("params.title.map(x, x)", "`map` needs a list or an object, found string".into()),
         ("params.counts.filter(x, x)", "the test of `filter` needs boolean, found integer".into()),
         ("{1: 2}", "the key of an object needs string, found integer".into()),
@@ -185,6 +209,7 @@ fn refuses() {
             "steps.fit.outputs.rmse.orValue(0)",
             "the default of `orValue` needs number, found integer; convert with `int(…)` or `double(…)`".into(),
         ),
+        ("steps.fit.outputs.rmse.orValue('none')", "the default of `orValue` needs number, found string".into()),
         // Null.
         ("steps.fit.outputs.rmse < 0.5", rmse_null.into()),
         ("steps.fit.outputs.rmse == 0.5", rmse_null.into()),
@@ -203,6 +228,10 @@ fn refuses() {
         ),
         (
             "[1, null].map(x, x + 1)",
+            "`x` may be null; give a default with `x.orValue(…)`, or test it first: `x != null ? … : …`".into(),
+        ),
+        (
+            "[1, null].map(x, x == null ? x + 1 : 0)",
             "`x` may be null; give a default with `x.orValue(…)`, or test it first: `x != null ? … : …`".into(),
         ),
         ("null + 1", "`+` needs two integers, numbers, strings or lists, found null and integer".into()),
@@ -233,6 +262,7 @@ fn refuses() {
         ("  ", "the expression is empty; write `$${` for a literal `${`".into()),
         ("1 +", "syntax error at character 4 of the expression: ".into()),
         ("a b", "syntax error at character 3 of the expression: ".into()),
+        ("1 +\n2 +\n  é", "syntax error at character 11 of the expression: ".into()),
         ("99999999999999999999", "syntax error at character 1 of the expression: invalid int literal".into()),
     ] {
         let text = format!("${{{expression}}}");
@@ -304,6 +334,7 @@ fn limits_hold_before_the_parser_starts() {
         assert_eq!(problem(nested(MAX_NESTING + 1, open, close)), Problem::TooDeep, "{open}");
     }
     assert!(Template::parse(&nested(MAX_NESTING, "(", ")")).is_ok());
+    assert!(Template::parse(&nested(MAX_NESTING, "true ? 1 : ", "")).is_ok());
     assert!(Template::parse(&nested(MAX_DEPTH, "1 + ", "")).is_ok());
     assert_eq!(problem(nested(MAX_DEPTH + 1, "1 + ", "")), Problem::TooDeep);
     assert_eq!(problem(format!("${{a{}}}", ".a".repeat(500))), Problem::TooDeep);
@@ -321,7 +352,8 @@ fn limits_hold_before_the_parser_starts() {
 fn says_what_it_reads() {
     let template = Template::parse(
         "${params.window > 1 && steps.fit.phase == 'x' ? steps['co2-fetch'].outputs.bytes : run.number} \
-         ${toJson(steps.clean.outputs)} ${[1].map(x, params.rate)} ${run.id}${now}",
+         ${toJson(steps.clean.outputs)} ${[1].map(x, params.rate)} ${run.id}${now} \
+         ${params['2nd'] + params._x}",
     )
     .unwrap();
     assert!(!template.is_literal());
@@ -329,6 +361,9 @@ fn says_what_it_reads() {
     assert_eq!(
         references,
         [
+            // As one would write it: a name that begins with a digit or has a minus needs its brackets.
+            "params[\"2nd\"]",
+            "params._x",
             "params.rate",
             "params.window",
             "steps[\"co2-fetch\"].outputs.bytes",

@@ -14,6 +14,8 @@ fn evaluates() {
         // The integer 2 of a param that is declared as a number is a number.
         ("${params.rate}", json!(2.0)),
         ("${params.rate / 4.0}", json!(0.5)),
+        ("${params.rate - 0.5}", json!(1.5)),
+        ("${-params.rate}", json!(-2.0)),
         ("${7 / 2}", json!(3)),
         ("${-7 / 2}", json!(-3)),
         ("${-7 % 3}", json!(-1)),
@@ -25,6 +27,7 @@ fn evaluates() {
         ("${9007199254740993 == 9007199254740992.0}", json!(false)),
         ("${9223372036854775807 < 1e19}", json!(true)),
         ("${'a' < 'b'}", json!(true)),
+        ("${params.dry == false && params.dry != true}", json!(true)),
         ("${params.counts.map(x, x * x)}", json!([9, 1, 4])),
         ("${params.counts.filter(x, x > 1)}", json!([3, 2])),
         ("${[].all(x, x == 1) && ![].exists(x, x == 1)}", json!(true)),
@@ -37,9 +40,11 @@ fn evaluates() {
         ("${null in params.items}", json!(true)),
         ("${params.items.filter(x, x != null).join('/')}", json!("1/a/2.5")),
         ("${params.config.lr * 2.0}", json!(1.0)),
+        ("${params.config.lr * 2}", json!(1.0)),
         ("${params.config.depth * 2}", json!(6)),
         ("${params.config.depth * 2.0}", json!(6.0)),
         ("${params.config['na-me']}", json!("n")),
+        ("${params.config['na-' + 'me']}", json!("n")),
         ("${has(params.config.lr) && !has(params.config.nope) && 'tags' in params.config}", json!(true)),
         ("${params.config.map(k, k)}", json!(["depth", "lr", "na-me", "tags"])),
         (
@@ -112,6 +117,15 @@ fn fails_with_a_reason() {
         ("params.config.nope", "the object has no field `nope`; test for it with `has(object.nope)`"),
         ("{params.title: 1, params.title: 2}", "the object has the key `Mauna Loa $(HOME)` twice"),
         ("min(params.counts.filter(x, x > 9))", "`min` of an empty list; test `size(…) > 0` first"),
+        // A side that does not decide makes up for nothing.
+        ("1 / 0 > 1 || false", "division by zero"),
+        ("1 / 0 > 1 && true", "division by zero"),
+        // What the types could not tell beforehand.
+        ("params.counts[params.items[1]]", "the index of a list needs integer, found string"),
+        ("params.config[params.items[0]]", "the key of an object needs string, found integer"),
+        ("params.items[0][0]", "`[…]` needs a list or an object, found integer"),
+        ("params.items[1] - params.items[1]", "`-` needs values that fit together, found string and string"),
+        ("params.config.tags - params.config.tags", "`-` needs values that fit together, found list and list"),
         ("params.config.lr + 'a'", "`+` needs values that fit together, found number and string"),
         ("params.items.map(x, x * 2)", "`*` needs values that fit together, found string and integer"),
     ] {
@@ -166,13 +180,75 @@ fn work_and_size_are_bounded() {
     // Found before the text is made, and not made up for by the other side of `||`.
     assert!(over("${params.title.replace('x', params.title) == ''}").contains("the work of the expression"));
     assert!(over("${params.counts + [1] == [] || true}").contains("the length of a list"));
+    // What is made over and over is paid for each time, also where it is short or thrown away.
+    assert!(over("${params.counts.all(x, params.title + '' != '')}").contains("the work of the expression"));
+    assert!(over("${params.counts.all(x, params.counts.join() != '')}").contains("the work of the expression"));
+    assert!(over("${params.counts.map(x, params.title).join() == ''}").contains("the work of the expression"));
     // Nine pieces of 8,000 characters.
     assert!(over(&"${params.title}".repeat(9)).contains("the size of the result"));
-    // A control character takes six bytes of JSON.
-    big.params.insert("title".to_owned(), json!("\u{1}".repeat(12_000)));
-    assert!(value_of("${params.title}", &big).expect_err("72,002 bytes").contains("the size of the result"));
     big.params.insert("counts".to_owned(), json!((0..=MAX_LIST).collect::<Vec<_>>()));
     assert!(over2(&big).ends_with("the length of a list is over the limit of 10000"));
+}
+
+#[test]
+fn an_expression_reads_a_text_of_a_megabyte() {
+    let mut big = values(true);
+    big.params.insert("title".to_owned(), json!("x".repeat(1_000_000)));
+    assert_eq!(value_of("${size(params.title)}", &big), Ok(json!(1_000_000)));
+}
+
+#[test]
+fn a_text_splits_into_as_many_parts_as_a_list_may_have() {
+    let parts = |commas: usize| {
+        let mut long = values(true);
+        long.params.insert("title".to_owned(), json!(",".repeat(commas)));
+        value_of("${size(params.title.split(','))}", &long)
+    };
+    assert_eq!(parts(MAX_LIST - 1), Ok(json!(MAX_LIST)));
+    assert!(parts(MAX_LIST).expect_err("one too many").ends_with("the length of a list is over the limit of 10000"));
+}
+
+/// What is measured is JSON, as it is stored: with quotes, commas and escapes.
+#[test]
+fn a_result_is_as_large_as_the_limit_and_no_larger() {
+    let text = |c: &str, times: usize| ("title", json!(c.repeat(times)));
+    let list = |length: usize| ("counts", json!(vec![1_000_000; length]));
+    let object = |fields: usize| {
+        ("config", (0..fields).map(|i| (format!("f{i:05}"), json!(100_000))).collect::<serde_json::Map<_, _>>().into())
+    };
+    for (fits, over) in [
+        (text("x", MAX_OUTPUT - 2), text("x", MAX_OUTPUT - 1)),
+        (text("\"", MAX_OUTPUT / 2 - 1), text("\"", MAX_OUTPUT / 2)),
+        (text("\n", MAX_OUTPUT / 2 - 1), text("\n", MAX_OUTPUT / 2)),
+        (text("\u{1}", MAX_OUTPUT / 6), text("\u{1}", MAX_OUTPUT / 6 + 1)),
+        (list(8191), list(8192)),
+        (object(4095), object(4096)),
+    ] {
+        let result = |(param, value): &(&str, Value)| {
+            let mut large = values(true);
+            large.params.insert((*param).to_owned(), value.clone());
+            value_of(&format!("${{params.{param}}}"), &large)
+        };
+        assert!(fits.1.to_string().len() <= MAX_OUTPUT && over.1.to_string().len() > MAX_OUTPUT);
+        assert!(result(&fits) == Ok(fits.1), "a {} that fits", fits.0);
+        let error = result(&over).expect_err(over.0);
+        assert!(error.ends_with("the size of the result in bytes is over the limit of 65536"), "{error}");
+    }
+}
+
+#[test]
+fn a_text_with_expressions_is_as_long_as_the_limit_and_no_longer() {
+    let length = |title: usize| {
+        let mut long = values(true);
+        long.params.insert("title".to_owned(), json!("x".repeat(title)));
+        value_of("-${params.title}", &long).map(|text| text.as_str().unwrap().len())
+    };
+    assert_eq!(length(MAX_OUTPUT - 1), Ok(MAX_OUTPUT));
+    assert!(
+        length(MAX_OUTPUT)
+            .expect_err("one too many")
+            .ends_with("the size of the result in bytes is over the limit of 65536")
+    );
 }
 
 fn over2(values: &Values) -> String {
