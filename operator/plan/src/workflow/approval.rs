@@ -22,7 +22,6 @@ impl Pass<'_> {
             since: Some(self.now),
             started_at: Some(self.now),
             finished_at: None,
-            reason: Some(Reason::WaitingForApproval),
             ..never_started(&step.name, StepPhase::Running, Reason::WaitingForApproval, self.now)
         });
         self.say_what_is_asked(run, step, message);

@@ -352,6 +352,5 @@ pub(super) fn size(outputs: &BTreeMap<String, impl Serialize>) -> usize {
 }
 
 fn explain_one(run: &mut Run, one: &One<'_>, reason: Reason, exit_code: Option<i32>, message: &str) {
-    let attempt = Some(one.status.attempt).filter(|a| *a > 0);
-    explain_at(run, &one.step.name, one.item, attempt, reason, exit_code, message);
+    explain_at(run, &one.step.name, one.item, Some(one.status.attempt), reason, exit_code, message);
 }

@@ -147,7 +147,7 @@ pub fn render(run: &Run, step: &ValidStep, values: &Values) -> Result<Rendered, 
 
 /// Whether spec.json is not too long. Names of objects and numbers of attempts are as long as they can be.
 fn fits(run: &Run, step: &ValidStep, rendered: &Rendered, item: Option<&Item>) -> Result<(), Unready> {
-    if rendered.with.is_none() && rendered.inputs.is_empty() && step.artifacts.is_empty() {
+    if rendered.with.is_none() && step.artifacts.is_empty() {
         return Ok(());
     }
     let names = Owner { namespace: "n".repeat(63), name: "n".repeat(52), uid: String::new() };
