@@ -128,6 +128,8 @@ impl Runtime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workflow::validate::validate;
+    use serde_json::json;
 
     #[test]
     fn an_entry_that_cannot_be_used_is_named() {
@@ -135,9 +137,12 @@ mod tests {
         let good = r#"{"features": {"image": "example.org/features@sha256:0", "command": ["/features"],
             "schema": {"type": "object"}, "outputs": {"rows": "integer"}, "artifacts": ["table"]}}"#;
         assert_eq!(catalog(good).unwrap()["features"].command, ["/features"]);
+        let named = |length: usize| format!(r#"{{"{}": {{"image": "i"}}}}"#, "a".repeat(length));
+        assert_eq!(catalog(&named(52)).unwrap().len(), 1);
         for (bad, says) in [
             ("[]", "invalid type"),
             (r#"{"A": {"image": "i"}}"#, "A.name: is not a DNS label"),
+            (&named(53), "is not a DNS label of at most 52 characters"),
             (r#"{"a": {"image": ""}}"#, "a.image: \"\" is not an image"),
             (r#"{"a": {"image": "i", "schema": {"type": 1}}}"#, "a.schema: "),
             (r#"{"a": {"image": "i", "artifacts": ["../x"]}}"#, "a.artifacts: \"../x\""),
@@ -145,6 +150,20 @@ mod tests {
         ] {
             let error = catalog(bad).unwrap_err().to_string();
             assert!(error.contains(says), "{bad}: {error}");
+        }
+    }
+
+    /// A check that knows no catalog refuses nothing that some catalog would make right.
+    #[test]
+    fn a_runtime_that_is_assumed_can_do_what_the_spec_asks() {
+        let spec: WorkflowSpec = serde_json::from_value(json!({
+            "steps": [{"name": "fit", "runtime": "shape", "cache": {"maxAge": "1h"}, "with": {"deep": true},
+                "outputs": [{"name": "rmse", "type": "number"}], "artifacts": {"out": [{"name": "model"}]}}],
+            "onExit": {"name": "tell", "runtime": "post"},
+        }))
+        .unwrap();
+        if let Err(invalid) = validate(&spec, &Offer::assumed(&spec)) {
+            panic!("{invalid}");
         }
     }
 }

@@ -70,3 +70,49 @@ impl RunPods {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const ALL: &str = "app.kubernetes.io/managed-by=hearth,hearth.dev/run-id=r,hearth.dev/role=attempt";
+
+    fn ended(steps: &[&str], items: &[u32], failed: bool) -> RunPods {
+        let steps = steps.iter().map(|&s| s.to_owned()).collect();
+        RunPods { run_id: "r".into(), only: Some(Ended { steps, items: items.into(), failed }) }
+    }
+
+    #[test]
+    fn a_run_that_is_over_loses_all_its_pods() {
+        let all = RunPods::all("r");
+        assert_eq!((all.labels().as_str(), all.fields()), (ALL, None));
+    }
+
+    /// Never one that runs, that waits, or whose node does not say.
+    #[test]
+    fn a_run_under_way_loses_pods_that_ended() {
+        let steps = ended(&["a", "b"], &[], false);
+        assert_eq!(steps.labels(), format!("{ALL},hearth.dev/step in (a,b)"));
+        assert_eq!(steps.fields(), Some("status.phase=Succeeded"));
+        let items = ended(&["each"], &[0, 12], true);
+        assert_eq!(items.labels(), format!("{ALL},hearth.dev/step in (each),hearth.dev/item in (0,12)"));
+        assert_eq!(items.fields(), Some("status.phase!=Pending,status.phase!=Running,status.phase!=Unknown"));
+    }
+
+    /// One request at a time goes out for a place: pods of another one do not wait for it.
+    #[test]
+    fn pods_of_other_runs_and_fan_outs_are_in_other_places() {
+        let other = RunPods::all("s");
+        let places =
+            [RunPods::all("r"), other, ended(&["a"], &[], true), ended(&["a"], &[1], true), ended(&["b"], &[1], true)];
+        let places: BTreeSet<String> = places.iter().map(RunPods::place).collect();
+        assert_eq!(places.len(), 5, "{places:?}");
+        assert_eq!(
+            ended(&["a"], &[], true).place(),
+            ended(&["a", "b"], &[], true).place(),
+            "steps that are no fan-outs"
+        );
+        assert_eq!(ended(&["a"], &[1], true).place(), ended(&["a"], &[2, 3], true).place(), "items of one fan-out");
+    }
+}
