@@ -8,9 +8,13 @@
     reason = "tests document themselves, and fail by panicking"
 )]
 
+mod attempts;
 mod common;
 mod examples;
+mod limits;
 mod lineage;
 mod pods;
 mod records;
+mod requests;
+mod statuses;
 mod work;
