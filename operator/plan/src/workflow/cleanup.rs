@@ -134,10 +134,10 @@ impl Work<'_> {
     /// The object is being deleted and no run is under way: it goes once its record is stored.
     pub(super) fn let_go(&mut self) {
         let run_id = self.next.run.as_ref().map(|r| r.id.clone());
-        let unstored = self.situation.stored == Some(false) && !self.is_spool_stored();
+        let unstored = self.situation.stored == Some(false);
         let spools_wait = self.spools().any(|s| !self.is_stored(s));
         let unrecorded = run_id.filter(|_| unstored || spools_wait);
-        if unrecorded.is_some() && self.released() != Some(true) {
+        if unrecorded.is_some() && !self.released() {
             if let Some(message) = self.situation.backlog.as_mut() {
                 message.push_str("; its deletion waits for that (chart value history.onDelete)");
             }
@@ -157,19 +157,16 @@ impl Work<'_> {
         self.plan.actions.extend(lost.into_iter().chain([Action::RemoveFinalizer]).map(|a| (a, Reason::Deleted)));
     }
 
-    fn is_spool_stored(&self) -> bool {
-        self.next.run.as_ref().is_some_and(|r| self.facts.stored.contains_key(&r.id))
-    }
-
-    /// Whether the record may be given up: None when the policy is to hold.
-    fn released(&mut self) -> Option<bool> {
-        let OnDelete::Release(after) = self.env.on_delete else { return None };
-        let deleted = Time::new(self.cr.metadata.deletion_timestamp.as_ref()?.0);
-        let at = deleted.after(after);
-        if self.now < at {
+    /// Whether the record may be given up.
+    fn released(&mut self) -> bool {
+        let OnDelete::Release(after) = self.env.on_delete else { return false };
+        let Some(deleted) = self.cr.metadata.deletion_timestamp.as_ref() else { return false };
+        let at = Time::new(deleted.0).after(after);
+        let due = self.now >= at;
+        if !due {
             self.wake_at(at);
         }
-        Some(self.now >= at)
+        due
     }
 
     /// Whether the last run's record is stored, or spooled beside the object.

@@ -86,7 +86,7 @@ fn results(run: &Run, spec: &Valid) -> Results {
 /// What the conditions are made from, beside the status itself.
 #[derive(Clone, Debug, Default)]
 pub struct Situation {
-    /// What is wrong with the current spec.
+    /// What is wrong with the current spec. A run under way is of one that was right: nothing is said of this one until it ends.
     pub invalid: Option<String>,
     /// A run of a changed spec follows the one under way; why.
     pub change_pending: Option<String>,
@@ -157,11 +157,11 @@ fn say(status: &WorkflowStatus, situation: &Situation, notes: &[Note]) -> Vec<Sa
     let mut said: Vec<Said> = Vec::new();
     let mut add = |kind, status, reason, message: &str| said.push((kind, status, reason, message.to_owned()));
     match &situation.invalid {
-        Some(message) if !active => {
+        Some(message) => {
             add(Ready, False, Reason::InvalidSpec, message);
             add(Stalled, True, Reason::InvalidSpec, message);
         }
-        Some(_) | None => match (&status.run, status.phase) {
+        None => match (&status.run, status.phase) {
             (run, phase) if situation.idle.is_some() && !active => {
                 idle(situation, &mut add);
                 if let (Some(run), Some(RunPhase::Failed | RunPhase::Cancelled)) = (run, phase) {

@@ -10,7 +10,7 @@ use super::{
     machine::{Pass, explain, explain_at, finish, never_started, values_for},
     valid::{ItemSource, ValidStep},
 };
-use crate::expr::{ExprError, Item, Values};
+use crate::expr::{ExprError, Item, MAX_LIST, Values};
 use hearth_crds::{
     condition::Reason,
     json::Json,
@@ -20,8 +20,8 @@ use hearth_crds::{
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-/// The most items of a step.
-pub const MAX_ITEMS: usize = 10_000;
+/// The most items of a step: an expression gives no longer list.
+pub const MAX_ITEMS: usize = MAX_LIST;
 /// The longest item, as JSON: it is part of its pod's spec.json.
 pub const MAX_ITEM: usize = 4 * 1024;
 /// The most items of a run that are open at one time: each may have to be listed.
@@ -46,9 +46,6 @@ pub fn items<'s>(step: &'s ValidStep, values: &Values) -> Result<Cow<'s, [Value]
             }
         },
     };
-    if list.len() > MAX_ITEMS {
-        return Err(format!("forEach gives {} items, at most {MAX_ITEMS} are allowed", list.len()));
-    }
     match list.iter().position(|item| length(item) > MAX_ITEM) {
         Some(index) => {
             Err(format!("item {index} of forEach is longer than {MAX_ITEM} bytes: pass a name, not the data"))
@@ -105,7 +102,6 @@ pub fn unfold(fan: &FanOut, status: &StepStatus, index: u32) -> StepStatus {
     let mut one = StepStatus {
         attempt: 1,
         since,
-        started_at: since,
         finished_at: None,
         reason: None,
         ..never_started(&status.name, phase(fan, index), Reason::Running, Time::from_millis(0))
