@@ -127,6 +127,16 @@ fn what_was_taken_over_was_written_by_the_earlier_run() {
 }
 
 #[test]
+fn work_that_an_earlier_run_did_is_named_with_it() {
+    let hit = |name: &str, from: &str| json!({"name": name, "phase": "Succeeded", "attempt": 0, "reason": "Cached", "cache": {"found": "Hit", "run": from}});
+    assert_eq!(
+        lineage(&steps(), &json!([hit("clean", LAST), hit("fit", RUN)]), &Facts::default()),
+        [format!("Cached {LAST} -> run by clean#0 as ")],
+        "work of another step of the same run came from no other run"
+    );
+}
+
+#[test]
 fn a_run_of_a_template_names_it() {
     let template = json!({"steps": [{"name": "a", "image": "i"}], "runPolicy": "Manual"});
     let fact = hearth_plan::facts::Peer { uid: "t".into(), generation: 1, spec: template, ..Default::default() };

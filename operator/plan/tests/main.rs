@@ -10,7 +10,10 @@
 
 mod attempts;
 mod common;
+mod endings;
 mod examples;
+mod hits;
+mod items;
 mod limits;
 mod lineage;
 mod pods;

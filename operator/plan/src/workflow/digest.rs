@@ -131,15 +131,23 @@ pub fn spool_name(workflow: &str, uid: &str, run_id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hearth_crds::{duration::DurationText, workflow::Step};
+    use hearth_crds::{
+        duration::DurationText,
+        workflow::{Concurrency, Schedule, Step},
+    };
 
     #[test]
     fn day_two_fields_change_no_digest() {
         let spec = WorkflowSpec { image: Some("a".into()), ..WorkflowSpec::default() };
-        let suspended = WorkflowSpec { suspend: Some(true), ..spec.clone() };
-        assert_eq!(spec_digest(&spec), spec_digest(&suspended));
-        let short_lived = WorkflowSpec { ttl: Some(DurationText("2h".into())), ..spec.clone() };
-        assert_eq!(spec_digest(&spec), spec_digest(&short_lived), "when the object goes is no matter of its run");
+        let daily = Schedule { cron: "0 6 * * *".into(), time_zone: None, starting_deadline: None };
+        for (what, same) in [
+            ("suspend", WorkflowSpec { suspend: Some(true), ..spec.clone() }),
+            ("when runs start", WorkflowSpec { schedules: vec![daily], ..spec.clone() }),
+            ("how they follow each other", WorkflowSpec { concurrency: Some(Concurrency::Replace), ..spec.clone() }),
+            ("when the object goes", WorkflowSpec { ttl: Some(DurationText("2h".into())), ..spec.clone() }),
+        ] {
+            assert_eq!(spec_digest(&spec), spec_digest(&same), "{what} is no matter of a run");
+        }
         let other = WorkflowSpec { image: Some("b".into()), ..spec.clone() };
         assert_ne!(spec_digest(&spec), spec_digest(&other));
     }

@@ -1,6 +1,7 @@
 //! What tests of the Workflow kind start from.
 
 pub mod pass;
+pub mod scene;
 
 use hearth_plan::kind::{Env, OnDelete};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
