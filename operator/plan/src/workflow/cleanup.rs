@@ -133,11 +133,8 @@ impl Work<'_> {
 
     /// The object is being deleted and no run is under way: it goes once its record is stored.
     pub(super) fn let_go(&mut self) {
-        let run_id = self.next.run.as_ref().map(|r| r.id.clone());
-        let unstored = self.situation.stored == Some(false);
-        let spools_wait = self.spools().any(|s| !self.is_stored(s));
-        let unrecorded = run_id.filter(|_| unstored || spools_wait);
-        if unrecorded.is_some() && !self.released() {
+        let unrecorded = self.unrecorded();
+        if !unrecorded.is_empty() && !self.released() {
             if let Some(message) = self.situation.backlog.as_mut() {
                 message.push_str("; its deletion waits for that (chart value history.onDelete)");
             }
@@ -152,9 +149,17 @@ impl Work<'_> {
             self.wake_at(at);
             return;
         }
-        // It is lost only now: the store may have come back while the object stayed for something else.
-        let lost = unrecorded.map(|run_id| Action::CountLostRecord { run_id });
-        self.plan.actions.extend(lost.into_iter().chain([Action::RemoveFinalizer]).map(|a| (a, Reason::Deleted)));
+        // They are lost only now: the store may have come back while the object stayed for something else.
+        let lost = unrecorded.into_iter().map(|run_id| Action::CountLostRecord { run_id });
+        self.plan.actions.extend(lost.chain([Action::RemoveFinalizer]).map(|a| (a, Reason::Deleted)));
+    }
+
+    /// Runs whose record is not stored: the last one, and those that wait in spools.
+    fn unrecorded(&self) -> BTreeSet<String> {
+        let Some(run) = &self.next.run else { return BTreeSet::new() };
+        let last = (self.situation.stored == Some(false)).then(|| run.id.clone());
+        let spooled = self.spools().filter_map(|s| spool::read(self.cr, s)).map(|b| b.run_id);
+        last.into_iter().chain(spooled.filter(|id| !self.facts.stored.contains_key(id))).collect()
     }
 
     /// Whether the record may be given up.
