@@ -19,5 +19,6 @@ mod lineage;
 mod pods;
 mod records;
 mod requests;
+mod salvage;
 mod statuses;
 mod work;

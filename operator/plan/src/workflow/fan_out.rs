@@ -142,7 +142,7 @@ pub(super) fn phase(fan: &FanOut, index: u32) -> StepPhase {
 }
 
 /// Keeps what became of an item.
-fn fold(fan: &mut FanOut, stop: Option<Reason>, index: u32, one: StepStatus) {
+fn fold(fan: &mut FanOut, stop: Option<Reason>, index: u32, mut one: StepStatus) {
     fan.items.retain(|i| i.index != index);
     let plain = one.attempt == 1 && one.phase == StepPhase::Running && one.stop == stop && one.ended.is_empty();
     let listed = match one.phase {
@@ -155,7 +155,7 @@ fn fold(fan: &mut FanOut, stop: Option<Reason>, index: u32, one: StepStatus) {
         StepPhase::Succeeded => {
             fan.open.remove(index);
             if !one.outputs.is_empty() {
-                fan.outputs.insert(index.to_string(), one.outputs);
+                fan.outputs.insert(index.to_string(), std::mem::take(&mut one.outputs));
             }
             // No pod tells the record what was taken over.
             one.cache.is_some()
@@ -167,23 +167,42 @@ fn fold(fan: &mut FanOut, stop: Option<Reason>, index: u32, one: StepStatus) {
         }
     };
     if listed {
-        let item = ItemStatus {
-            index,
-            phase: one.phase,
-            attempt: one.attempt,
-            since: one.since,
-            retry_at: one.retry_at,
-            stop: one.stop.filter(|_| one.stop != stop),
-            application: one.application,
-            infrastructure: one.infrastructure,
-            ended: one.ended.into_iter().next_back(),
-            reason: one.reason,
-            finished_at: one.finished_at,
-            cache: one.cache,
-        };
+        let item = item(index, stop, one);
         let at = fan.items.partition_point(|i| i.index < index);
         fan.items.insert(at, item);
     }
+}
+
+/// How an item is listed. What stops the whole step is not said again.
+fn item(index: u32, stop: Option<Reason>, one: StepStatus) -> ItemStatus {
+    ItemStatus {
+        index,
+        phase: one.phase,
+        attempt: one.attempt,
+        since: one.since,
+        retry_at: one.retry_at,
+        stop: one.stop.filter(|_| one.stop != stop),
+        application: one.application,
+        infrastructure: one.infrastructure,
+        ended: one.ended.into_iter().next_back(),
+        reason: one.reason,
+        finished_at: one.finished_at,
+        cache: one.cache,
+    }
+}
+
+/// Cancels the open items of a step that nobody will see again. They stay listed, so that their rows can be made without
+/// their pods.
+pub(super) fn cancel_items(status: &mut StepStatus, reason: Reason, at: Time) {
+    let Some(mut fan) = status.fan_out.take() else { return };
+    for index in std::mem::take(&mut fan.open).iter() {
+        let mut one = unfold(&fan, status, index);
+        finish(&mut one, StepPhase::Cancelled, Some(reason), at);
+        fan.items.retain(|i| i.index != index);
+        fan.items.push(item(index, None, one));
+        fan.cancelled.insert(index);
+    }
+    status.fan_out = Some(fan);
 }
 
 /// Ends the step: no item is open, and none will start.

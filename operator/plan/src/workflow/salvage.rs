@@ -1,6 +1,6 @@
 //! Objects that cannot be handled: what can still be said and stored of them.
 
-use super::{digest, history::Source, specs::Spec, valid::Invalid};
+use super::{digest, fan_out, history::Source, machine, specs::Spec, valid::Invalid};
 use crate::{
     facts::Facts,
     kind::Env,
@@ -51,13 +51,8 @@ fn from_status(raw: &Value, env: &Env) -> Option<Vec<Record>> {
         };
         run.failure.get_or_insert(failure);
         for step in run.steps.iter_mut().filter(|s| !s.phase.is_terminal()) {
-            step.phase = StepPhase::Cancelled;
-            step.reason = Some(Reason::Poisoned);
-            step.finished_at = Some(at);
-            if let Some(fan) = step.fan_out.as_deref_mut() {
-                fan.items.retain(|i| i.phase == StepPhase::Failed);
-                std::mem::take(&mut fan.open).iter().for_each(|index| fan.cancelled.insert(index));
-            }
+            fan_out::cancel_items(step, Reason::Poisoned, at);
+            machine::finish(step, StepPhase::Cancelled, Some(Reason::Poisoned), at);
         }
         status.phase = Some(RunPhase::Cancelled);
     }
