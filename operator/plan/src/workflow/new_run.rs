@@ -30,7 +30,7 @@ impl Work<'_> {
     pub(super) fn maybe_start(&mut self) {
         // A request may be there before anything else of the status.
         let seen = self.cr.status.as_ref().and_then(|s| s.observed_generation);
-        let first_look = seen.is_none_or(|generation| generation < 0);
+        let first_look = seen.is_none_or(i64::is_negative);
         let token = self.cr.spec.rerun.as_ref().map(|r| r.token.clone());
         if first_look {
             self.next.rerun_token.clone_from(&token);

@@ -81,13 +81,22 @@ mod tests {
         for (text, number) in [
             ("2", 2.0),
             ("0.5", 0.5),
-            ("500m", 0.5),
-            ("1Gi", 1_073_741_824.0),
-            ("1.5Ki", 1536.0),
-            ("2M", 2e6),
             ("1e3", 1000.0),
-            ("1E", 1e18),
+            ("2000000000n", 2.0),
             ("2000000u", 2.0),
+            ("500m", 0.5),
+            ("3k", 3e3),
+            ("2M", 2e6),
+            ("2G", 2e9),
+            ("2T", 2e12),
+            ("2P", 2e15),
+            ("1E", 1e18),
+            ("1.5Ki", 1536.0),
+            ("2Mi", 2_097_152.0),
+            ("1Gi", 1_073_741_824.0),
+            ("1Ti", 1_099_511_627_776.0),
+            ("1Pi", 1_125_899_906_842_624.0),
+            ("1Ei", 1_152_921_504_606_846_976.0),
         ] {
             assert_eq!(value(&Quantity(text.to_owned())), Some(number), "{text}");
         }
@@ -106,6 +115,7 @@ mod tests {
                 {"name": "own", "pod": {"resources": {"limits": {"amd.com/gpu": "4"}}}},
                 {"name": "gpu", "pod": {"gpu": {"count": 2}}},
                 {"name": "none", "pod": {"resources": {}, "gpu": {"count": 0}}},
+                {"name": "other", "pod": {"resources": {"limits": {"amd.com/gpu": "4"}}, "gpu": {"count": 0}}},
             ],
             "onExit": {"name": "tell"},
         });
@@ -115,6 +125,7 @@ mod tests {
         assert_eq!(of("own"), Requests { cpu: 0.0, memory: 0.0, gpus: 4.0 });
         assert_eq!(of("gpu"), Requests { gpus: 2.0, ..of("plain") });
         assert_eq!(of("none"), Requests::default());
+        assert_eq!(of("other"), of("own"), "no GPU of ours leaves what the resources ask for");
         assert_eq!(of("tell"), of("plain"), "the step on exit uses something too");
         assert!(requests(&json!({"steps": "odd"})).is_empty());
     }

@@ -87,7 +87,7 @@ fn stand(caller: &Caller, peer: Option<&Peer>, uid: Option<&str>) -> Call {
     let step = run.and_then(|r| r.steps.named(&caller.step));
     let waits = step.is_some_and(|step| {
         let one = match (&step.fan_out, caller.item) {
-            (Some(fan), Some(item)) if fan.open.contains(item) => fan_out::unfold(fan, step, item),
+            (Some(fan), Some(item)) => fan_out::unfold(fan, step, item),
             (None, None) => step.clone(),
             _ => return false,
         };
