@@ -9,6 +9,7 @@
 )]
 
 mod attempts;
+mod checks;
 mod common;
 mod endings;
 mod examples;
@@ -16,9 +17,14 @@ mod hits;
 mod items;
 mod limits;
 mod lineage;
+mod outcomes;
 mod pods;
+mod recorded_pods;
 mod records;
 mod requests;
+mod run_objects;
 mod salvage;
+mod salvage;
+mod starts;
 mod statuses;
 mod work;
