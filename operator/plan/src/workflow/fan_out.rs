@@ -200,7 +200,6 @@ pub(super) fn cancel_items(status: &mut StepStatus, reason: Reason, at: Time) {
         finish(&mut one, StepPhase::Cancelled, Some(reason), at);
         fan.items.retain(|i| i.index != index);
         fan.items.push(item(index, None, one));
-        fan.cancelled.insert(index);
     }
     status.fan_out = Some(fan);
 }
