@@ -131,8 +131,7 @@ impl Pass<'_> {
             return self.name_taken(run, one, &format!("Workflow/{name}"));
         }
         let status = WorkflowStatus::deserialize(&peer.status).unwrap_or_default();
-        let ended =
-            status.run.as_ref().zip(status.phase).filter(|(r, phase)| r.finished_at.is_some() && phase.is_terminal());
+        let ended = status.run.as_ref().zip(status.phase).filter(|(_, phase)| phase.is_terminal());
         match ended {
             Some((of, phase)) => self.run_ended(run, one, &name, of, phase, peer.deleting),
             None if peer.deleting && status.run.is_none() => {
