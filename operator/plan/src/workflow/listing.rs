@@ -36,7 +36,7 @@ pub(super) fn unfold<'s>(status: &'s WorkflowStatus, spec: Option<&Spec>) -> Cow
 fn by_name(run: &mut Run, spec: &Valid) {
     let names: BTreeMap<u32, &str> = spec.steps.iter().map(|s| (s.place, s.name.as_str())).collect();
     run.list_by_name(|place| names.get(&place).copied());
-    for status in run.steps.iter_mut().filter(|s| is_told_by_place(s) && s.attempt > 0) {
+    for status in run.steps.iter_mut().filter(|s| is_told_by_place(s)) {
         status.workflow = spec.step(&status.name).and_then(|s| s.sub.as_ref()).map(|s| s.target.clone());
     }
     machine::sort(run, spec);
@@ -67,4 +67,27 @@ pub(super) fn fold(run: &mut Run, spec: &Valid, may_go: impl Fn(&StepStatus) -> 
     over.sort_by_key(|group| (group.phase, group.attempt));
     run.over = over;
     run.steps = listed.into();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{facts::Facts, offer::Offer, workflow::specs::Specs};
+    use hearth_crds::workflow::Workflow;
+    use serde_json::json;
+
+    #[test]
+    fn a_status_that_lists_every_step_by_its_name_is_read_as_it_is() {
+        let cr: Workflow = serde_json::from_value(json!({
+            "apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": "demo", "namespace": "lab", "uid": "u"},
+            "spec": {"steps": [{"name": "a", "image": "i"}, {"name": "b", "image": "i"}]},
+            "status": {"run": {"id": "r", "number": 1, "seq": 1, "revision": "v", "digest": "v1:0", "generation": 1,
+                "trigger": "Created", "startedAt": "2026-01-01T00:00:00Z",
+                "steps": [{"name": "b", "phase": "Running", "attempt": 1}, {"name": "a", "phase": "Skipped", "attempt": 0}]}},
+        }))
+        .unwrap();
+        let spec = Specs::of(&cr, &Facts::default(), &Offer::default(), None).current;
+        let status = cr.status.unwrap();
+        assert!(matches!(unfold(&status, Some(&spec)), Cow::Borrowed(same) if *same == status));
+    }
 }
