@@ -36,9 +36,13 @@ fn pod(attempt: u32, image: &str) -> (String, PodFact) {
 }
 
 fn drifts(first: &str, second: &str) -> Vec<String> {
+    drifts_of([pod(1, first), pod(2, second)])
+}
+
+fn drifts_of(pods: [(String, PodFact); 2]) -> Vec<String> {
     let cr = second_attempt();
     let status: WorkflowStatus = cr.status.clone().unwrap();
-    let facts = Facts { pods: [pod(1, first), pod(2, second)].into(), ..Facts::default() };
+    let facts = Facts { pods: pods.into(), ..Facts::default() };
     let specs = WorkflowKind::specs(&cr, &facts, &env(), None);
     let batch = WorkflowKind::records(&cr, &specs, None, &Accepted::by_server(status), &facts, &env()).unwrap();
     batch
@@ -60,4 +64,11 @@ fn an_attempt_that_ran_another_image_is_warned_of() {
         ]
     );
     assert!(drifts("fit@sha256:aa", "fit@sha256:aa").is_empty());
+}
+
+#[test]
+fn the_image_of_a_stranger_is_no_earlier_image() {
+    let (name, earlier) = pod(1, "fit@sha256:aa");
+    let stranger = PodFact { owned: false, ..earlier };
+    assert!(drifts_of([(name, stranger), pod(2, "fit@sha256:bb")]).is_empty());
 }
