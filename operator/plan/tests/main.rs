@@ -23,6 +23,7 @@ mod recorded_pods;
 mod records;
 mod requests;
 mod run_objects;
+mod runs;
 mod salvage;
 mod salvage;
 mod starts;
