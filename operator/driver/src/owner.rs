@@ -11,6 +11,7 @@ use hearth_plan::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -47,7 +48,7 @@ impl Wake {
 
 #[derive(Clone, Debug)]
 struct Cached {
-    fact: PodFact,
+    fact: Arc<PodFact>,
     version: u64,
     /// The watch shows its changes.
     watched: bool,
@@ -67,7 +68,7 @@ struct Posted {
 pub(crate) struct Owner {
     pub(crate) wake: Option<Wake>,
     pub(crate) failures: u32,
-    pub(crate) revisions: BTreeMap<String, RevisionFact>,
+    pub(crate) revisions: BTreeMap<String, Arc<RevisionFact>>,
     pods: BTreeMap<String, Cached>,
     posts: BTreeMap<String, Posted>,
     logs: BTreeMap<String, Result<String, String>>,
@@ -90,10 +91,11 @@ impl Owner {
         let noted = self.posts.remove(&name).is_some();
         let news = match self.pods.get(&name) {
             Some(known) if known.version > version => return noted,
-            Some(known) => known.fact != pod.fact || known.watched != pod.watched || known.doubtful,
+            Some(known) => *known.fact != pod.fact || known.watched != pod.watched || known.doubtful,
             None => true,
         };
-        self.pods.insert(name, Cached { fact: pod.fact.clone(), version, watched: pod.watched, doubtful: false });
+        self.pods
+            .insert(name, Cached { fact: Arc::new(pod.fact.clone()), version, watched: pod.watched, doubtful: false });
         noted || news
     }
 
@@ -126,11 +128,15 @@ impl Owner {
         let Some(known) = self.pods.get_mut(name) else { return };
         match found {
             Some(pod) if pod.fact.uid == known.fact.uid => {
-                *known =
-                    Cached { fact: pod.fact.clone(), version: pod.version(), watched: pod.watched, doubtful: false }
+                *known = Cached {
+                    fact: Arc::new(pod.fact.clone()),
+                    version: pod.version(),
+                    watched: pod.watched,
+                    doubtful: false,
+                }
             }
             Some(_) | None => {
-                known.fact.gone = true;
+                Arc::make_mut(&mut known.fact).gone = true;
                 known.doubtful = false;
             }
         }
@@ -151,7 +157,7 @@ impl Owner {
     fn lose(&mut self, name: &str) {
         if let Some(pod) = self.pods.get_mut(name) {
             let explained = pod.fact.seen_to_end() || pod.fact.deleting_at.is_some();
-            pod.fact.gone = explained;
+            Arc::make_mut(&mut pod.fact).gone = explained;
             pod.doubtful = !explained;
         }
     }
@@ -268,7 +274,7 @@ impl Owner {
 
     pub(crate) fn facts(&self) -> Facts {
         Facts {
-            pods: self.pods.iter().map(|(n, p)| (n.clone(), p.fact.clone())).collect(),
+            pods: self.pods.iter().map(|(n, p)| (n.clone(), Arc::clone(&p.fact))).collect(),
             posts: self.posts.iter().map(|(n, p)| (n.clone(), p.post.clone())).collect(),
             revisions: self.revisions.clone(),
             stored: self.stored.clone(),

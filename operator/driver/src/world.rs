@@ -162,7 +162,7 @@ impl World {
         let mut inner = self.lock();
         inner.revision_owner.insert(revision.fact.uid.clone(), uid.to_owned());
         let owner = inner.owners.entry(uid.to_owned()).or_default();
-        owner.revisions.insert(revision.fact.name.clone(), revision.fact.clone());
+        owner.revisions.insert(revision.fact.name.clone(), Arc::new(revision.fact.clone()));
         owner.wake.iter().for_each(Wake::now);
     }
 

@@ -9,15 +9,16 @@ use std::{
     sync::Arc,
 };
 
-/// Everything that a plan may look at beside the object itself. Maps, so that order never depends on arrival.
+/// Everything that a plan may look at beside the object itself. Maps, so that order never depends on arrival. Each pass
+/// gets its own, so that what is large in it is shared.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// The owner's pods by name: those in the cache, and those that the cache has lost (`gone`).
-    pub pods: BTreeMap<String, PodFact>,
+    pub pods: BTreeMap<String, Arc<PodFact>>,
     /// What this process knows of its own POSTs, by name. A name that is missing was not posted by this process.
     pub posts: BTreeMap<String, Post>,
     /// The owner's ControllerRevisions by name.
-    pub revisions: BTreeMap<String, RevisionFact>,
+    pub revisions: BTreeMap<String, Arc<RevisionFact>>,
     /// Highest acknowledged `seq` of final records by run id.
     pub stored: BTreeMap<String, i64>,
     /// Highest acknowledged `seq` of any records by run id.
@@ -37,6 +38,16 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The owner's pods.
+    pub(crate) fn pods(&self) -> impl Iterator<Item = &PodFact> {
+        self.pods.values().map(Arc::as_ref)
+    }
+
+    /// The pod of that name.
+    pub(crate) fn pod(&self, name: &str) -> Option<&PodFact> {
+        self.pods.get(name).map(Arc::as_ref)
+    }
+
     /// What is known of the child of that name.
     #[must_use]
     pub fn child(&self, name: &str) -> Child<'_> {

@@ -12,7 +12,7 @@ use hearth_crds::{
 use hearth_plan::{Action, OnDelete, Plan, PodFact, RevisionFact, RunPods};
 use rstest::rstest;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 const EARLIER: &str = "01890a5d-ac96-774b-bcce-b302099a8000";
 const MINUTES: i64 = 60_000;
@@ -33,7 +33,8 @@ fn ended(stored: bool) -> Scene {
 
 fn add_revision(scene: &mut Scene, name: &str, role: &str, data: Value) {
     let (uid, role, data) = (format!("uid-{name}"), role.to_owned(), data.to_string().into());
-    scene.facts.revisions.insert(name.into(), RevisionFact { name: name.into(), uid, role, created_at: None, data });
+    let revision = RevisionFact { name: name.into(), uid, role, created_at: None, data };
+    scene.facts.revisions.insert(name.into(), revision.into());
 }
 
 /// The record of an earlier run waits for the store beside the object.
@@ -119,7 +120,10 @@ fn a_spool_goes_when_it_is_stored_and_takes_the_pods_of_its_run(#[case] pod_of: 
         s.facts.stored.insert(EARLIER.into(), 5);
         if let Some(run) = pod_of {
             s.succeeded("old", None, &json!({}));
-            s.facts.pods.values_mut().for_each(|p| _ = p.labels.insert(label::RUN.into(), run.to_owned()));
+            s.facts
+                .pods
+                .values_mut()
+                .for_each(|p| _ = Arc::make_mut(p).labels.insert(label::RUN.into(), run.to_owned()));
         }
     });
     let plan = scene.plan();
@@ -192,7 +196,7 @@ fn a_deleted_object_stays_while_a_placeholder_is_young(
     let scene = ended(true).with(|s| {
         delete(s, MINUTES);
         s.succeeded("a", None, &json!({}));
-        s.facts.pods.values_mut().for_each(|pod| {
+        s.facts.pods.values_mut().map(Arc::make_mut).for_each(|pod| {
             pod.created_at = Some(before(age));
             change(pod);
         });

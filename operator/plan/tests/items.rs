@@ -5,6 +5,7 @@ use hearth_crds::workflow::{RunPhase, StepPhase};
 use hearth_plan::{Record, facts::ContainerFact};
 use rstest::rstest;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const MAX_ITEMS: usize = 10_000;
 const MAX_ITEM: usize = 4096;
@@ -60,7 +61,7 @@ fn items_began_when_the_mark_passed_them() {
     let scene = Scene::new(spec, json!([each])).with(|s| {
         // Nothing says when the container ended: the status that says so first is from then.
         s.succeeded("each", Some(4), &json!({}));
-        s.facts.pods.values_mut().for_each(|pod| pod.container = ContainerFact::None);
+        s.facts.pods.values_mut().for_each(|pod| Arc::make_mut(pod).container = ContainerFact::None);
     });
     let rows = scene.records().into_iter().filter_map(|record| match record {
         Record::Step(row) => Some((row.item, row.started_at, row.finished_at)),

@@ -52,7 +52,7 @@ fn lineage(spec: &Value, steps: &Value, facts: &Facts) -> Vec<String> {
     batch.records.into_iter().filter_map(told).collect()
 }
 
-fn pod(step: &str, item: Option<u32>, attempt: u32, image: Option<&str>) -> (String, PodFact) {
+fn pod(step: &str, item: Option<u32>, attempt: u32, image: Option<&str>) -> (String, Arc<PodFact>) {
     let name = pod_name("demo", "uid-a", RUN, step, item, attempt);
     let fact = PodFact {
         name: name.clone(),
@@ -62,7 +62,7 @@ fn pod(step: &str, item: Option<u32>, attempt: u32, image: Option<&str>) -> (Str
         image_id: image.map(|digest| format!("example.org/i@{digest}")),
         ..PodFact::default()
     };
-    (name, fact)
+    (name, fact.into())
 }
 
 fn steps() -> Value {

@@ -25,7 +25,6 @@ mod requests;
 mod run_objects;
 mod runs;
 mod salvage;
-mod salvage;
 mod starts;
 mod statuses;
 mod work;

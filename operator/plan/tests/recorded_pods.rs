@@ -49,7 +49,7 @@ impl Scene {
     }
 
     fn add(&mut self, pod: PodFact) {
-        self.facts.pods.insert(pod.name.clone(), pod);
+        self.facts.pods.insert(pod.name.clone(), pod.into());
     }
 
     fn keep_failed(&mut self) {

@@ -8,6 +8,7 @@ use hearth_plan::{
     kind::Accepted,
     workflow::{WorkflowKind, digest::pod_name},
 };
+use std::sync::Arc;
 
 /// A run whose step `fit` is at its second attempt.
 fn second_attempt() -> Workflow {
@@ -21,7 +22,7 @@ fn second_attempt() -> Workflow {
     .unwrap()
 }
 
-fn pod(attempt: u32, image: &str) -> (String, PodFact) {
+fn pod(attempt: u32, image: &str) -> (String, Arc<PodFact>) {
     let name = pod_name("demo", "uid-a", RUN, "fit", None, attempt);
     let fact = PodFact {
         name: name.clone(),
@@ -32,14 +33,14 @@ fn pod(attempt: u32, image: &str) -> (String, PodFact) {
         image_id: Some(image.into()),
         ..PodFact::default()
     };
-    (name, fact)
+    (name, fact.into())
 }
 
 fn drifts(first: &str, second: &str) -> Vec<String> {
     drifts_of([pod(1, first), pod(2, second)])
 }
 
-fn drifts_of(pods: [(String, PodFact); 2]) -> Vec<String> {
+fn drifts_of(pods: [(String, Arc<PodFact>); 2]) -> Vec<String> {
     let cr = second_attempt();
     let status: WorkflowStatus = cr.status.clone().unwrap();
     let facts = Facts { pods: pods.into(), ..Facts::default() };
@@ -68,7 +69,7 @@ fn an_attempt_that_ran_another_image_is_warned_of() {
 
 #[test]
 fn the_image_of_a_stranger_is_no_earlier_image() {
-    let (name, earlier) = pod(1, "fit@sha256:aa");
-    let stranger = PodFact { owned: false, ..earlier };
+    let (name, mut stranger) = pod(1, "fit@sha256:aa");
+    Arc::make_mut(&mut stranger).owned = false;
     assert!(drifts_of([(name, stranger), pod(2, "fit@sha256:bb")]).is_empty());
 }

@@ -130,7 +130,7 @@ fn an_object_goes_an_hour_after_its_record_is_stored_but_not_before_its_whole_lo
     });
     let pod = with_log(ended_pod(object["metadata"]["name"].as_str().unwrap(), "a", None));
     let plain = Facts { peers: [inner()].into(), store_up: true, ..Facts::default() };
-    let waiting = Facts { pods: [(pod.name.clone(), pod.clone())].into(), ..plain.clone() };
+    let waiting = Facts { pods: [(pod.name.clone(), pod.clone().into())].into(), ..plain.clone() };
     let kept = Facts { kept_logs: [pod.name].into(), ..waiting.clone() };
     for (now, what, facts, goes) in [
         ("2026-01-01T01:59:59Z", "before its time", &plain, false),

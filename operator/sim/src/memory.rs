@@ -130,9 +130,9 @@ impl<K: Kind> Memory<K> {
             }
         }
         Facts {
-            pods: pods.into_iter().map(|(name, (fact, _))| (name, fact)).collect(),
+            pods: pods.into_iter().map(|(name, (fact, _))| (name, fact.into())).collect(),
             posts: own.posts.clone(),
-            revisions: cache.revisions_of(&key.0, uid),
+            revisions: cache.revisions_of(&key.0, uid).into_iter().map(|(name, fact)| (name, fact.into())).collect(),
             stored: own.acks.clone(),
             recorded: own.recorded.clone(),
             peers: BTreeMap::new(),

@@ -18,6 +18,7 @@ use hearth_sim::{
     world::{Disorder, Halt},
 };
 use proptest::{prelude::*, test_runner::TestCaseError};
+use std::sync::Arc;
 
 fn fail(text: impl Into<String>) -> TestCaseError {
     TestCaseError::fail(text.into())
@@ -189,7 +190,7 @@ fn twisted(facts: &Facts, dice: &mut Dice, now: hearth_crds::time::Time) -> Fact
     for name in names {
         match dice.below(4) {
             0 => {
-                if let Some(pod) = facts.pods.get_mut(&name) {
+                if let Some(pod) = facts.pods.get_mut(&name).map(Arc::make_mut) {
                     twist(pod, dice, now);
                     twist(pod, dice, now);
                 }

@@ -13,7 +13,7 @@ use hearth_crds::{
     workflow::Run,
 };
 use serde_json::Value;
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// Final records that may wait for the store beside the last one.
 const MAX_SPOOLED: usize = 10;
@@ -45,8 +45,7 @@ impl Work<'_> {
             self.situation.backlog = self.backlog(&run);
             return;
         }
-        let left =
-            self.facts.pods.values().any(|p| p.is_there() && p.labels.get(label::RUN).is_some_and(|r| *r == run.id));
+        let left = self.facts.pods().any(|p| p.is_there() && p.labels.get(label::RUN).is_some_and(|r| *r == run.id));
         match known {
             None => {
                 if left {
@@ -78,7 +77,7 @@ impl Work<'_> {
         };
         self.wake_at(until);
         let of_run = |p: &&PodFact| p.is_there() && p.labels.get(label::RUN) == Some(&run.id);
-        for pod in self.facts.pods.values().filter(of_run).filter(|p| p.phase != PodPhase::Failed) {
+        for pod in self.facts.pods().filter(of_run).filter(|p| p.phase != PodPhase::Failed) {
             let action = Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() };
             self.plan.actions.push((action, Reason::Stored));
         }
@@ -104,7 +103,7 @@ impl Work<'_> {
     fn drop_unlabelled(&mut self, run: &Run) {
         let spooled: BTreeSet<String> =
             self.spools().filter_map(|s| spool::read(self.cr, s)).map(|b| b.run_id).collect();
-        for pod in self.facts.pods.values().filter(|p| p.is_there() && p.seen_to_end()) {
+        for pod in self.facts.pods().filter(|p| p.is_there() && p.seen_to_end()) {
             let of = pod.labels.get(label::RUN);
             let labelled = pod.labels.get(label::ROLE).is_some_and(|r| r == label::ROLE_ATTEMPT);
             let ours = of.is_some_and(|r| *r == run.id) && labelled;
@@ -205,7 +204,7 @@ impl Work<'_> {
     }
 
     fn spools(&self) -> impl Iterator<Item = &RevisionFact> {
-        self.facts.revisions.values().filter(|r| r.role == label::REVISION_SPOOL)
+        self.facts.revisions.values().map(Arc::as_ref).filter(|r| r.role == label::REVISION_SPOOL)
     }
 
     fn is_stored(&self, spool: &RevisionFact) -> bool {
@@ -224,7 +223,7 @@ impl Work<'_> {
         for spool in done {
             if let Some(batch) = spool::read(self.cr, &spool)
                 && !self.awaits_logs(Some(&batch.run_id))
-                && self.facts.pods.values().any(|p| p.is_there() && p.labels.get(label::RUN) == Some(&batch.run_id))
+                && self.facts.pods().any(|p| p.is_there() && p.labels.get(label::RUN) == Some(&batch.run_id))
             {
                 self.plan.actions.push((Action::DeleteRunPods(RunPods::all(&batch.run_id)), Reason::Stored));
             }
@@ -237,8 +236,7 @@ impl Work<'_> {
     }
 
     fn youngest_placeholder(&self) -> Option<Time> {
-        let ages =
-            self.facts.pods.values().filter(|p| p.placeholder && p.owned && !p.gone).filter_map(|p| p.created_at);
+        let ages = self.facts.pods().filter(|p| p.placeholder && p.owned && !p.gone).filter_map(|p| p.created_at);
         ages.map(|t| t.after(self.env.fence_age)).filter(|t| *t > self.now).max()
     }
 
@@ -247,7 +245,7 @@ impl Work<'_> {
         if !self.over() || self.cr.metadata.deletion_timestamp.is_some() {
             return;
         }
-        for pod in self.facts.pods.values().filter(|p| p.placeholder && p.owned && !p.gone && p.deleting_at.is_none()) {
+        for pod in self.facts.pods().filter(|p| p.placeholder && p.owned && !p.gone && p.deleting_at.is_none()) {
             let at = pod.created_at.unwrap_or(self.now).after(self.env.fence_age);
             if self.now >= at {
                 self.plan
@@ -257,7 +255,7 @@ impl Work<'_> {
                 self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
             }
         }
-        for pod in self.facts.pods.values().filter(|p| p.is_there() && !p.seen_to_end()) {
+        for pod in self.facts.pods().filter(|p| p.is_there() && !p.seen_to_end()) {
             self.plan
                 .actions
                 .push((Action::DeletePod { name: pod.name.clone(), uid: pod.uid.clone() }, Reason::Deleted));

@@ -94,7 +94,7 @@ impl Source<'_> {
             None => true,
         };
         let known = |at: fn(&StepStatus) -> Option<Time>| was.and_then(at);
-        let pod = self.facts.pods.get(&name(step.attempt));
+        let pod = self.facts.pod(&name(step.attempt));
         unstored.then(|| StepStatus {
             since: known(|was| was.since).or(pod.and_then(|p| p.created_at)),
             started_at: known(|was| was.started_at),
@@ -216,7 +216,7 @@ impl Source<'_> {
     /// The last attempt of each item that has a pod.
     fn attempts_made(&self, run: &Run, status: &StepStatus) -> BTreeMap<u32, u32> {
         let mut made = BTreeMap::new();
-        for pod in self.facts.pods.values().filter(|p| p.owned && !p.placeholder) {
+        for pod in self.facts.pods().filter(|p| p.owned && !p.placeholder) {
             let of = |key: &str| pod.labels.get(key).map(String::as_str);
             let number = |key: &str| of(key).and_then(|n| n.parse::<u32>().ok());
             if of(label::RUN) == Some(&run.id)
@@ -267,7 +267,7 @@ impl Source<'_> {
         let image = row.image_id.as_ref()?;
         let earlier = (1..u32::try_from(row.attempt).ok()?).find_map(|attempt| {
             let name = pod_name(&owner.name, &owner.uid, &run.id, &row.step, item, attempt);
-            self.facts.pods.get(&name).filter(|p| p.owned && !p.placeholder).and_then(|p| p.image_id.as_ref())
+            self.facts.pod(&name).filter(|p| p.owned && !p.placeholder).and_then(|p| p.image_id.as_ref())
         })?;
         (earlier != image).then(|| EventRow {
             run_id: run.id.clone(),
@@ -292,7 +292,7 @@ impl Source<'_> {
     ) -> Option<StepRow> {
         let owner = Owner::of(self.cr);
         let name = pod_name(&owner.name, &owner.uid, &run.id, &status.name, item, attempt);
-        let pod = self.facts.pods.get(&name).filter(|p| p.owned && !p.placeholder);
+        let pod = self.facts.pod(&name).filter(|p| p.owned && !p.placeholder);
         let end = status.ended.iter().find(|e| e.attempt == attempt);
         let current = attempt == status.attempt;
         if !current && end.is_none() && pod.is_none() {

@@ -242,7 +242,7 @@ impl Work<'_> {
 }
 
 fn works(run: &Run, facts: &Facts, owner: &Owner) -> bool {
-    let runs = |name: String| facts.pods.get(&name).is_some_and(|p| !p.placeholder && waiting::started(p));
+    let runs = |name: String| facts.pod(&name).is_some_and(|p| !p.placeholder && waiting::started(p));
     // Those that steps run begin like pods do.
     let called = facts.peers.values().filter(|p| p.controller.as_deref() == Some(owner.uid.as_str()));
     if called.into_iter().any(|p| p.status.get("run").is_some()) {

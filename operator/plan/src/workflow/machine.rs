@@ -233,7 +233,7 @@ impl Pass<'_> {
                 ),
             }
         }
-        for pod in self.facts.pods.values() {
+        for pod in self.facts.pods() {
             let live = pod.owned && !pod.placeholder && !pod.gone && pod.deleting_at.is_none() && !pod.seen_to_end();
             if live && !current.contains(&pod.name) {
                 self.actions

@@ -62,7 +62,7 @@ impl Work<'_> {
             return None;
         }
         let keeps_failed = self.keep_failed().is_some();
-        let of_run = || self.facts.pods.values().filter(|p| p.is_there() && works_for(p, run));
+        let of_run = || self.facts.pods().filter(|p| p.is_there() && works_for(p, run));
         let awaited: BTreeSet<Place<'_>> = of_run().filter(|p| self.awaits_log(p)).filter_map(place).collect();
         let ended = of_run().filter(|p| p.seen_to_end() && !(keeps_failed && p.phase == PodPhase::Failed));
         let is_over = |(name, item): &Place<'_>| {

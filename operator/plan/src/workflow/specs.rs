@@ -177,7 +177,7 @@ mod tests {
         let name = before.revision.clone();
         let revision =
             RevisionFact { name: name.clone(), uid: "v".into(), role: "spec".into(), created_at: None, data };
-        let facts = Facts { revisions: [(name, revision)].into(), ..Facts::default() };
+        let facts = Facts { revisions: [(name, revision.into())].into(), ..Facts::default() };
         let after = Specs::of(&cr, &facts, &offering("shape:2"), None);
         let run = cr.status.as_ref().unwrap().run.as_ref().unwrap();
         assert!(after.is_current(run), "another catalog is no changed spec");

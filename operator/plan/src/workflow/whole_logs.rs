@@ -17,7 +17,7 @@ const DELETION_WAITS: Duration = Duration::from_secs(300);
 impl Work<'_> {
     /// Asks for each log that is still to be stored. Nothing else waits for the answer, but the pod stays until it comes.
     pub(super) fn keep_logs(&mut self) {
-        let due = self.facts.pods.values().filter(|p| self.awaits_log(p));
+        let due = self.facts.pods().filter(|p| self.awaits_log(p));
         let asked = due.filter_map(|p| Some(Action::KeepLog { name: p.name.clone(), attempt: self.attempt(p)? }));
         let actions: Vec<_> = asked.map(|action| (action, Reason::Stored)).collect();
         self.plan.actions.extend(actions);
@@ -43,7 +43,7 @@ impl Work<'_> {
     /// Whether some pod of the run, or of any run, stays for its log.
     pub(super) fn awaits_logs(&self, run_id: Option<&str>) -> bool {
         let of_run = |p: &PodFact| run_id.is_none_or(|id| p.labels.get(label::RUN).is_some_and(|r| r == id));
-        self.facts.pods.values().any(|p| of_run(p) && self.awaits_log(p))
+        self.facts.pods().any(|p| of_run(p) && self.awaits_log(p))
     }
 
     /// Whether the object that is being deleted stays a while for logs that are still to be stored.

@@ -56,7 +56,7 @@ impl Scene {
     pub fn pod(mut self, step: &str, attempt: u32, fact: PodFact) -> Self {
         let name = pod_name("demo", "uid-a", RUN, step, None, attempt);
         let fact = PodFact { name: name.clone(), uid: format!("uid-{step}-{attempt}"), ..fact };
-        self.facts.pods.insert(name, fact);
+        self.facts.pods.insert(name, fact.into());
         self
     }
 

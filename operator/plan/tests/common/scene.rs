@@ -92,7 +92,7 @@ impl Scene {
             container,
             ..PodFact::default()
         };
-        self.facts.pods.insert(name, pod);
+        self.facts.pods.insert(name, pod.into());
     }
 
     /// The cache has not shown the pod yet.

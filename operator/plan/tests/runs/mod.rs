@@ -76,7 +76,7 @@ fn ended(step: &str, attempt: u32, exit_code: i32, finished_at: &str) -> PodFact
 }
 
 fn seen(pods: impl IntoIterator<Item = PodFact>) -> Facts {
-    let pods = pods.into_iter().map(|pod| (pod.name.clone(), pod)).collect();
+    let pods = pods.into_iter().map(|pod| (pod.name.clone(), pod.into())).collect();
     Facts { pods, store_up: true, ..Facts::default() }
 }
 
