@@ -127,7 +127,6 @@ impl Pass<'_> {
             run.steps.push(StepStatus {
                 started_at: Some(self.now),
                 finished_at: None,
-                reason: None,
                 ..never_started(&step.name, StepPhase::Running, Reason::Running, self.now)
             });
         }

@@ -76,7 +76,7 @@ fn field_beside(own: &WorkflowSpec) -> Option<&'static str> {
     set.into_iter().find(|(_, set)| *set).map(|(field, _)| field)
 }
 
-/// What runs is the template's, when it runs is the object's own affair.
+/// What runs is the template's, when it runs is the object's own affair. The template has no `from` of its own.
 fn with_params(own: &WorkflowSpec, from: &From, template: WorkflowSpec) -> Result<WorkflowSpec, Invalid> {
     let mut params = template.params;
     for (name, Json(value)) in &from.params {
@@ -96,7 +96,6 @@ fn with_params(own: &WorkflowSpec, from: &From, template: WorkflowSpec) -> Resul
         );
     }
     Ok(WorkflowSpec {
-        from: None,
         params,
         run_policy: own.run_policy,
         schedules: own.schedules.clone(),

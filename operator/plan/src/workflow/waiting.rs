@@ -67,7 +67,6 @@ pub(super) fn advice(reason: Reason) -> &'static str {
         Reason::Unschedulable => "no node can take the pod: change resources, gpu or nodeSelector, or add nodes",
         Reason::ImagePullFailed => "the image cannot be pulled: check its name and imagePullSecrets",
         Reason::ContainerCannotRun => "the container cannot be made: check the Secrets and ConfigMaps that it names",
-        Reason::PendingTimeout => "the pod did not start within spec.pendingTimeout",
         _ => "the API server asks to try again later",
     }
 }

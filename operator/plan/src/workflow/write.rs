@@ -3,7 +3,7 @@
 use super::{cache, conclude, lifecycle::Work, listing, valid::Valid};
 use crate::kind::{Action, Intends as _, Plan};
 use hearth_crds::{
-    condition::{ConditionStatus, ConditionType, Reason},
+    condition::{ConditionType, Reason},
     time::Time,
     workflow::{MAX_LISTED_STEPS, Run, WorkflowStatus},
 };
@@ -76,7 +76,7 @@ impl Work<'_> {
             listing::fold(run, spec, |step| {
                 listing::is_told_by_place(step) || before.and_then(|b| b.steps.named(&step.name)) == Some(step)
             });
-            if length(&self.next) > MAX_STATUS
+            if is_too_long(&self.next)
                 && let Some(run) = self.next.run.as_mut()
             {
                 // The row of a hit is derived from its status alone.
@@ -107,15 +107,10 @@ impl Work<'_> {
                 .filter(|(_, s)| s.is_some())
                 .collect::<BTreeSet<(String, Option<Reason>)>>()
         };
+        // Of a run that is under way they are told only while they hold.
         let kinds = |s: &WorkflowStatus| {
-            let settled = |k: ConditionType| {
-                matches!(k, ConditionType::Suspended | ConditionType::ChangePending | ConditionType::HistoryStored)
-            };
-            s.conditions
-                .iter()
-                .filter(|c| settled(c.type_))
-                .map(|c| (c.type_, c.status == ConditionStatus::True))
-                .collect::<BTreeSet<_>>()
+            let settled = |k: &ConditionType| matches!(k, ConditionType::Suspended | ConditionType::ChangePending);
+            s.conditions.iter().map(|c| c.type_).filter(settled).collect::<BTreeSet<_>>()
         };
         // Steps that ask for something are not only progress: somebody waits to be asked.
         let asks = |r: &Run| {
@@ -149,15 +144,14 @@ fn is_new(action: &Action, old: Option<&WorkflowStatus>) -> bool {
     }
 }
 
-/// Bytes of a status, as JSON.
-fn length(status: &WorkflowStatus) -> usize {
-    serde_json::to_vec(status).map_or(0, |v| v.len())
+fn is_too_long(status: &WorkflowStatus) -> bool {
+    serde_json::to_vec(status).is_ok_and(|json| json.len() > MAX_STATUS)
 }
 
 /// Keeps a status below its limit: what is listed of ended attempts goes first, since history has it.
 fn shrink(status: &mut WorkflowStatus) {
     for keep in [1usize, 0] {
-        if length(status) <= MAX_STATUS {
+        if !is_too_long(status) {
             return;
         }
         for step in status.run.iter_mut().flat_map(|r| r.steps.iter_mut()) {
