@@ -9,12 +9,14 @@
 )]
 
 mod attempts;
+mod checked;
 mod checks;
 mod common;
 mod endings;
 mod examples;
 mod hits;
 mod items;
+mod large_runs;
 mod limits;
 mod lineage;
 mod outcomes;
@@ -25,6 +27,8 @@ mod requests;
 mod run_objects;
 mod runs;
 mod salvage;
+mod starting;
 mod starts;
 mod statuses;
+mod unreadable;
 mod work;

@@ -136,6 +136,10 @@ fn a_step_whose_log_is_kept_whole() {
 #[case("16G", "15258")]
 #[case("500M", "476")]
 #[case("1Ti", "1048575")]
+#[case("3000k", "2")]
+#[case("1T", "953674")]
+#[case("3072Ki", "2")]
+#[case("3Mi", "2")]
 fn gpu_memory_is_rounded_up_to_mebibytes(#[case] memory: &str, #[case] above: &str) {
     let start =
         start(&json!({"steps": [{"name": "fit", "image": "i", "pod": {"gpu": {"count": 1, "memory": memory}}}]}));
@@ -144,6 +148,21 @@ fn gpu_memory_is_rounded_up_to_mebibytes(#[case] memory: &str, #[case] above: &s
         .pointer("/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms/0/matchExpressions")
         .unwrap();
     assert_eq!(*needs, json!([{"key": "nvidia.com/gpu.memory", "operator": "Gt", "values": [above]}]));
+}
+
+/// Pods of a run keep off each other as each rule says, whatever the other rules are.
+#[rstest]
+#[case("Required", "requiredDuringSchedulingIgnoredDuringExecution")]
+#[case("Preferred", "preferredDuringSchedulingIgnoredDuringExecution")]
+fn one_rule_of_anti_affinity_is_enough(#[case] mode: &str, #[case] field: &str) {
+    let rule = json!({"topologyKey": "zone", "mode": mode});
+    let start = start(
+        &json!({"steps": [{"name": "fit", "image": "i", "pod": {"affinity": {"podAntiAffinity": [rule.clone()]}}}]}),
+    );
+    let pod = serde_json::to_value(start.pod()).unwrap();
+    let rules = pod.pointer("/spec/affinity/podAntiAffinity").and_then(Value::as_object).unwrap();
+    assert_eq!(rules.keys().collect::<Vec<_>>(), [field]);
+    assert_eq!(rules[field].as_array().map(Vec::len), Some(1));
 }
 
 #[rstest]

@@ -149,7 +149,7 @@ fn pinned_digest(written: &Value, runtimes: &BTreeMap<String, Runtime>) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{RevisionFact, workflow::build};
+    use crate::{RevisionFact, facts::Peer, workflow::build};
 
     fn offering(image: &str) -> Offer {
         let shape = Runtime { image: image.to_owned(), ..Runtime::default() };
@@ -158,6 +158,30 @@ mod tests {
 
     fn image(spec: &Spec) -> &str {
         &spec.checked.as_ref().unwrap().steps[0].image
+    }
+
+    #[test]
+    fn specs_are_checked_again_when_the_object_or_its_template_changed() {
+        let cr = |generation: i64| -> Workflow {
+            serde_json::from_value(json!({
+                "apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow",
+                "metadata": {"name": "demo", "namespace": "lab", "uid": "u", "generation": generation},
+                "spec": {"from": {"workflow": "base"}},
+            }))
+            .unwrap()
+        };
+        let facts = |uid: &str, generation: i64, image: &str| {
+            let spec = json!({"runPolicy": "Manual", "steps": [{"name": "a", "image": image}]});
+            let peer = Peer { uid: uid.into(), generation, spec, ..Peer::default() };
+            Facts { peers: [("base".to_owned(), peer)].into(), ..Facts::default() }
+        };
+        let offer = Offer::default();
+        let last = Specs::of(&cr(1), &facts("t", 1, "shape:1"), &offer, None);
+        let now = |cr: &Workflow, facts: &Facts| Specs::of(cr, facts, &offer, Some(&last)).current;
+        assert!(Arc::ptr_eq(&now(&cr(1), &facts("t", 1, "shape:1")), &last.current), "nothing changed");
+        assert_eq!(image(&now(&cr(1), &facts("t", 2, "shape:2"))), "shape:2", "the template was changed");
+        assert_eq!(image(&now(&cr(1), &facts("v", 1, "shape:2"))), "shape:2", "the template was made anew");
+        assert!(!Arc::ptr_eq(&now(&cr(2), &facts("t", 1, "shape:1")), &last.current), "the object was changed");
     }
 
     #[test]

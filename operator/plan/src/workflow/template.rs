@@ -108,3 +108,44 @@ fn with_params(own: &WorkflowSpec, from: &From, template: WorkflowSpec) -> Resul
         ..template
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// What is run of `own`, where `template` is the template that it names.
+    fn run_of(own: Value, template: &Value) -> Value {
+        let own: WorkflowSpec = serde_json::from_value(own).unwrap();
+        let peer = |_: &str| Some(Peer { spec: template.clone(), ..Peer::default() });
+        serde_json::to_value(effective("nightly", &own, peer).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_runs_is_of_the_template_and_when_it_runs_of_the_object() {
+        let what = json!({
+            "params": [{"name": "window", "type": "integer", "default": 12}], "timeout": "2h", "failFast": true,
+            "steps": [{"name": "fit", "image": "example.org/fit"}], "results": {"n": "${params.window}"},
+        });
+        let when = |whose: &str, policy: &str, concurrency: &str, cron: &str, suspend: bool| {
+            json!({
+                "runPolicy": policy, "schedules": [{"cron": cron}], "concurrency": concurrency, "suspend": suspend,
+                "keepPods": {"failed": if suspend { "1h" } else { "2h" }},
+                "rerun": {"token": whose}, "cancel": {"run": whose}, "approve": [{"step": "fit", "run": whose}],
+            })
+        };
+        let both = |one: &Value, other: &Value| {
+            let fields = [one, other].map(|v| v.as_object().unwrap().clone());
+            Value::Object(fields.into_iter().flatten().collect())
+        };
+        let template = both(&what, &when("template", "Manual", "Forbid", "0 1 * * *", false));
+        let own = when("own", "OnSchedule", "Replace", "0 6 * * *", true);
+        let from = json!({"from": {"workflow": "report"}});
+        assert_eq!(run_of(both(&own, &from), &template), both(&what, &own));
+        assert_eq!(
+            run_of(from, &template),
+            both(&what, &json!({"keepPods": {"failed": "2h"}})),
+            "failed pods stay as long"
+        );
+    }
+}

@@ -70,3 +70,54 @@ pub(super) fn advice(reason: Reason) -> &'static str {
         _ => "the API server asks to try again later",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearth_crds::time::Time;
+
+    fn waiting(word: &str) -> (Reason, String, bool) {
+        let container =
+            ContainerFact::Waiting { reason: word.to_owned(), message: "secret \"door\" not found".to_owned() };
+        pending(&PodFact { container, ..PodFact::default() })
+    }
+
+    #[test]
+    fn a_pod_that_waits_says_why_and_what_to_do() {
+        let image = "the image cannot be pulled: check its name and imagePullSecrets: secret \"door\" not found";
+        let container =
+            "the container cannot be made: check the Secrets and ConfigMaps that it names: secret \"door\" not found";
+        for (word, reason, told) in [
+            ("ErrImagePull", Reason::ImagePullFailed, image),
+            ("ImagePullBackOff", Reason::ImagePullFailed, image),
+            ("CreateContainerConfigError", Reason::ContainerCannotRun, container),
+            ("CreateContainerError", Reason::ContainerCannotRun, container),
+            ("RunContainerError", Reason::ContainerCannotRun, container),
+            ("ContainerCreating", Reason::Accepted, "the pod is starting"),
+        ] {
+            assert_eq!(waiting(word), (reason, told.to_owned(), false), "{word}");
+        }
+        assert_eq!(
+            waiting("InvalidImageName"),
+            (Reason::ImagePullFailed, image.to_owned(), true),
+            "no name gets better"
+        );
+    }
+
+    #[test]
+    fn a_refused_pod_says_why_and_what_to_do() {
+        for (code, message, reason, told) in [
+            (400, "unknown field", Reason::PodInvalid, "change the field that it names"),
+            (422, "spec.priority: Forbidden", Reason::PodInvalid, "change the field that it names"),
+            (403, "exceeded quota: small", Reason::QuotaExceeded, "raise it, or wait"),
+            (403, "denied by a policy", Reason::PodRefused, "ask the administrator"),
+            (409, "conflict", Reason::Accepted, "asks to try again later"),
+            (429, "too many requests", Reason::Accepted, "asks to try again later"),
+        ] {
+            let at = Time::from_millis(0);
+            let refusal = Refusal { code, reason: String::new(), message: message.to_owned(), at };
+            assert_eq!(refusal_reason(&refusal), reason, "{code} {message}");
+            assert!(advice(reason).contains(told), "{code} {message}: {}", advice(reason));
+        }
+    }
+}

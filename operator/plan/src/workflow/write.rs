@@ -166,3 +166,36 @@ fn shrink(status: &mut WorkflowStatus) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A status of that many bytes. Its step has failed three times.
+    fn status(bytes: usize) -> WorkflowStatus {
+        let end = |attempt| json!({"attempt": attempt, "class": "Application", "reason": "StepFailed", "at": "2026-01-01T00:00:30Z"});
+        let of = |message: String| -> WorkflowStatus {
+            serde_json::from_value(json!({"run": {
+                "id": "r", "number": 1, "seq": 3, "revision": "r", "digest": "v1:0", "generation": 1, "trigger": "Created",
+                "startedAt": "2026-01-01T00:00:00Z", "failure": {"reason": "StepFailed", "message": message},
+                "steps": [{"name": "fit", "phase": "Failed", "attempt": 3, "ended": [end(1), end(2), end(3)]}],
+            }}))
+            .unwrap()
+        };
+        let least = serde_json::to_vec(&of(String::new())).unwrap().len();
+        of("x".repeat(bytes - least))
+    }
+
+    #[test]
+    fn a_status_that_would_be_too_long_tells_less_of_what_ended() {
+        let told = |bytes| {
+            let mut status = status(bytes);
+            shrink(&mut status);
+            status.run.unwrap().steps[0].ended.iter().map(|e| e.attempt).collect::<Vec<_>>()
+        };
+        assert_eq!(told(MAX_STATUS), [1, 2, 3], "it just fits");
+        assert_eq!(told(MAX_STATUS + 1), [3]);
+        assert_eq!(told(MAX_STATUS + 250), [0; 0], "the last end has no room either");
+    }
+}

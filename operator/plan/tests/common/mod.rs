@@ -2,6 +2,7 @@
 
 pub mod pass;
 pub mod scene;
+pub mod under_way;
 
 use hearth_crds::{
     label,
