@@ -37,10 +37,11 @@ pub fn fit(tree: &Tree, package: &str, mutants: &[Mutant]) -> Result<Fitted> {
     let hidden = |m: &Mutant| m.genre == Genre::FnValue && m.replacement.starts_with("::std::iter");
     let (mut refused, mut left): (BTreeSet<usize>, BTreeSet<usize>) =
         (0..mutants.len()).partition(|id| mutants.get(*id).is_some_and(hidden));
+    let files: BTreeSet<PathBuf> = mutants.iter().map(|m| m.file.clone()).collect();
     let mut impossible = BTreeSet::new();
     for round in 1..=ROUNDS {
         let wanted: Vec<(usize, &Mutant)> = mutants.iter().enumerate().filter(|(id, _)| left.contains(id)).collect();
-        let sites = tree.switch(&wanted)?;
+        let sites = tree.switch(&files, &wanted)?;
         let errors = check(tree, package)?;
         println!("round {round}: {} mutants, {} errors", left.len(), errors.len());
         if errors.is_empty() {

@@ -237,6 +237,15 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// Whether a pattern takes everything: `None` is parsed as a name, too.
+fn takes_all(pattern: &Pat) -> bool {
+    match pattern {
+        Pat::Wild(_) => true,
+        Pat::Ident(name) => name.subpat.is_none() && name.ident.to_string().starts_with(char::is_lowercase),
+        _ => false,
+    }
+}
+
 /// Whether it is part of a chain with `let`, which stands in no brackets.
 fn has_let(expr: &Expr) -> bool {
     match expr {
@@ -273,7 +282,7 @@ impl<'ast> Visit<'ast> for Writer<'_> {
     }
 
     fn visit_expr_match(&mut self, expr: &'ast syn::ExprMatch) {
-        let takes_all = |arm: &syn::Arm| arm.guard.is_none() && matches!(arm.pat, Pat::Wild(_) | Pat::Ident(_));
+        let takes_all = |arm: &syn::Arm| arm.guard.is_none() && takes_all(&arm.pat);
         let others = expr.arms.iter().any(takes_all);
         expr.arms.iter().for_each(|arm| self.arm(arm, others));
         visit::visit_expr_match(self, expr);

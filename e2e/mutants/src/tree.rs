@@ -47,12 +47,17 @@ impl Tree {
         Ok(Self { from: from.to_owned(), root: root.to_owned(), package: package.to_owned() })
     }
 
-    /// Writes the crate with these mutants in it. Gives what was put in, by file.
+    /// Writes these files of the crate with these mutants in them. Gives what was put in, by file.
     ///
     /// # Errors
     /// A file cannot be read, parsed or written.
-    pub fn switch(&self, mutants: &[(usize, &Mutant)]) -> Result<BTreeMap<PathBuf, Vec<Site>>> {
-        let mut by_file: BTreeMap<&Path, Vec<(usize, &Mutant)>> = BTreeMap::new();
+    pub fn switch(
+        &self,
+        files: &BTreeSet<PathBuf>,
+        mutants: &[(usize, &Mutant)],
+    ) -> Result<BTreeMap<PathBuf, Vec<Site>>> {
+        let mut by_file: BTreeMap<&Path, Vec<(usize, &Mutant)>> =
+            files.iter().map(|f| (f.as_path(), Vec::new())).collect();
         for (id, mutant) in mutants {
             by_file.entry(&mutant.file).or_default().push((*id, mutant));
         }
