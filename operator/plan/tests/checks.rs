@@ -127,3 +127,75 @@ fn a_run_object_stays_for_ten_minutes_at_least() {
         assert_eq!(of(ttl), None, "{ttl}");
     }
 }
+
+#[test]
+fn a_kind_of_gpu_needs_a_count() {
+    let of = |gpu: Value| pod_refused(json!({"gpu": gpu}));
+    let missing = Some("gpu.count".to_owned());
+    assert_eq!(of(json!({"product": "h200"})), missing);
+    assert_eq!(of(json!({"memory": "80Gi"})), missing);
+    for fine in [json!({}), json!({"count": 0, "product": "h200"}), json!({"count": 1, "memory": "80Gi"})] {
+        assert_eq!(of(fine.clone()), None, "{fine}");
+    }
+}
+
+#[test]
+fn paths_of_ours_are_taken() {
+    let of = |path: &str| {
+        pod_refused(
+            json!({"volumes": [{"name": "data", "emptyDir": {}}], "volumeMounts": [{"name": "data", "mountPath": path}]}),
+        )
+    };
+    for path in ["/tmp", "/hearth/in", "/dev/shm"] {
+        assert_eq!(of(path), Some(format!("volumeMounts[{path}].mountPath")));
+    }
+    for path in ["/data", "/tmpfs", "/data/tmp"] {
+        assert_eq!(of(path), None, "{path}");
+    }
+}
+
+#[test]
+fn values_of_a_node_requirement_fit_its_operator() {
+    let of = |operator: &str, values: Value| {
+        let need = json!({"key": "zone", "operator": operator, "values": values});
+        pod_refused(json!({"affinity": {"nodeRequired": [need]}}))
+    };
+    let odd = Some("affinity[zone]".to_owned());
+    for (operator, fits, does_not) in [
+        ("In", json!(["a", "b"]), json!([])),
+        ("NotIn", json!(["a"]), json!([])),
+        ("Exists", json!([]), json!(["a"])),
+        ("DoesNotExist", json!([]), json!(["a"])),
+        ("Gt", json!(["3"]), json!(["many"])),
+        ("Lt", json!(["3"]), json!(["3", "4"])),
+    ] {
+        assert_eq!((of(operator, fits), of(operator, does_not)), (None, odd.clone()), "{operator}");
+    }
+}
+
+#[test]
+fn an_image_is_one_word() {
+    let of = |image: &str| refused(json!({"image": image}));
+    assert_eq!(of("example.org/a:1"), None);
+    for image in ["", " ", "a b", "a\n"] {
+        assert_eq!(of(image), Some("spec.steps[a].image".to_owned()), "{image:?}");
+    }
+}
+
+/// Expressions that cannot work on the items are refused before the first one runs.
+#[test]
+fn items_of_one_type_are_checked_as_such() {
+    let of = |items: Value, expression: &str| {
+        let step = json!({"name": "a", "args": [expression], "forEach": {"items": items}});
+        refused(json!({ "steps": [step] })).is_some()
+    };
+    for (items, fits, does_not) in [
+        (json!([1, 2]), "${item + 1}", "${item + 'x'}"),
+        (json!([1.5, 2.5]), "${item + 1.5}", "${item + 'x'}"),
+        (json!(["x", "y"]), "${item + 'x'}", "${item + 1}"),
+    ] {
+        assert_eq!((of(items.clone(), fits), of(items.clone(), does_not)), (false, true), "{items}");
+    }
+    assert!(!of(json!([1, "x"]), "${item + 'x'}"), "only the run can tell");
+    assert!(of(json!([1, 2]), "${item.startsWith('x')}") && !of(json!([1.5]), "${item > 1.0}"));
+}

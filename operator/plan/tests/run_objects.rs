@@ -46,8 +46,10 @@ enum Fate {
 fn fate(item: Option<u32>, parent: Peer) -> Fate {
     let caller = Caller { run: RUN.into(), step: "sub".into(), item, attempt: 2 };
     let mut object = object(PARENT, &caller.id());
-    object["metadata"]["ownerReferences"] = json!([{"apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow", "controller": true,
-        "name": "parent", "uid": PARENT}]);
+    let owner = |controller: bool, name: &str, uid: &str| json!({"apiVersion": "hearth.dev/v1alpha1", "kind": "Workflow", "controller": controller, "name": name, "uid": uid});
+    // Others may have a share in it.
+    object["metadata"]["ownerReferences"] =
+        json!([owner(false, "friend", "friend-uid"), owner(true, "parent", PARENT)]);
     let peers: BTreeMap<String, Peer> = [inner(), ("parent".to_owned(), parent)].into();
     let facts = Facts { peers, store_up: true, ..Facts::default() };
     let plan = plan(&object, &facts, &env_with_artifacts(), "2026-01-01T00:00:00Z");
@@ -143,4 +145,19 @@ fn an_object_goes_an_hour_after_its_record_is_stored_but_not_before_its_whole_lo
         assert_eq!(deletes_itself(&plan), goes, "{now}, {what}");
         assert!(goes || facts == &waiting || plan.requeue.is_some(), "it looks again");
     }
+}
+
+#[test]
+fn a_run_says_who_asked_for_it() {
+    let object = object("inner-uid", "1");
+    let by = |object: &Value| {
+        let facts = Facts { peers: [inner()].into(), store_up: true, ..Facts::default() };
+        let plan = plan(object, &facts, &env_with_artifacts(), "2026-01-01T00:00:00Z");
+        plan.status.unwrap().run.unwrap().requested_by
+    };
+    assert_eq!(by(&object), Some("ada".to_owned()));
+    let mut own = object.clone();
+    own["spec"] = inner().1.spec;
+    own["spec"]["runPolicy"] = json!("OnChange");
+    assert_eq!(by(&own), None, "annotations of an object that asks for no run say nothing");
 }

@@ -43,6 +43,15 @@ fn as_many_pods_as_parallelism_allows_work_at_one_time(
     assert_eq!(steps, waiting.iter().map(|name| Subject::Step((*name).to_owned())).collect::<Vec<_>>());
 }
 
+/// It has no pod.
+#[test]
+fn what_waits_for_a_person_takes_no_room() {
+    let spec = json!({"image": "i", "parallelism": 1, "steps": [{"name": "ask", "approval": {"message": "go on?"}}, {"name": "work"}]});
+    let asked = json!([{"name": "ask", "phase": "Running", "attempt": 0, "reason": "WaitingForApproval", "since": "2026-01-01T00:04:00Z"}]);
+    let plan = plan(&under_way(&spec, json!({ "steps": asked })), &Facts::default());
+    assert_eq!(plan.intents.iter().map(|i| i.step.as_str()).collect::<Vec<_>>(), ["work"]);
+}
+
 /// Conditions hold for steps of every kind.
 #[rstest]
 #[case(json!({"image": "i"}))]

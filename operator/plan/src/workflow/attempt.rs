@@ -288,7 +288,7 @@ impl Pass<'_> {
         let more = size(&outputs).saturating_add(size(&artifacts));
         let held = self.held.saturating_add(more);
         // What a hit holds for its row alone goes when that is stored, and stands in nobody's way.
-        if held > MAX_KEPT && held.saturating_sub(cache::unread(self.spec, run)) > MAX_KEPT {
+        if held.checked_sub(MAX_KEPT).is_some_and(|over| over > cache::unread(self.spec, run)) {
             let message = format!(
                 "the outputs that expressions read are more than {MAX_KEPT} bytes in this run: write less, or read fewer of them"
             );

@@ -168,7 +168,7 @@ fn fold(fan: &mut FanOut, stop: Option<Reason>, index: u32, mut one: StepStatus)
     };
     if listed {
         let item = item(index, stop, one);
-        let at = fan.items.partition_point(|i| i.index < index);
+        let at = fan.items.binary_search_by_key(&index, |i| i.index).unwrap_or_else(|at| at);
         fan.items.insert(at, item);
     }
 }

@@ -22,9 +22,7 @@ pub(super) fn check(pod: &PodSubset) -> Result<(), (String, String)> {
             );
         }
     }
-    if pod.gpu.as_ref().is_some_and(|g| g.count.unwrap_or(0) == 0 && (g.product.is_some() || g.memory.is_some()))
-        && pod.gpu.as_ref().is_some_and(|g| g.count.is_none())
-    {
+    if pod.gpu.as_ref().is_some_and(|g| g.count.is_none() && (g.product.is_some() || g.memory.is_some())) {
         return broken("gpu.count", "is missing: say how many GPUs, or 0 for none");
     }
     for volume in &pod.volumes {

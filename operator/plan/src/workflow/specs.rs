@@ -207,5 +207,12 @@ mod tests {
         assert!(after.is_current(run), "another catalog is no changed spec");
         assert_ne!(after.current.revision, run.revision, "but the next run is pinned to it");
         assert_eq!((image(after.pinned(run).unwrap()), image(&after.current)), ("shape:1", "shape:2"));
+        let without = Specs::of(&cr, &Facts::default(), &offering("shape:2"), Some(&after));
+        assert_eq!(image(without.pinned(run).unwrap()), "shape:1", "the revision may go");
+        let mut next = cr.clone();
+        next.status.as_mut().unwrap().run.as_mut().unwrap().revision = "another".into();
+        let next_run = next.status.as_ref().unwrap().run.as_ref().unwrap();
+        let after = Specs::of(&next, &Facts::default(), &offering("shape:2"), Some(&after));
+        assert!(after.pinned(next_run).is_none() && after.pinned(run).is_none(), "what is kept is not of this run");
     }
 }

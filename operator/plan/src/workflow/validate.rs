@@ -269,7 +269,7 @@ fn program<'a>(given: Given<'a>, step: &Step, path: &str, env: &Env) -> Result<P
     let Some(image) = step.image.as_ref().or(given.spec.image.as_ref()) else {
         return invalid(at("image"), "there is no image: set it here, or spec.image for all steps, or name a runtime");
     };
-    if image.trim().is_empty() || image.chars().any(char::is_whitespace) {
+    if image.is_empty() || image.chars().any(char::is_whitespace) {
         return invalid(
             at("image"),
             format!("`{image}` is not an image: write registry/name:tag or registry/name@sha256:…"),
