@@ -3,7 +3,7 @@
 use hearth_crds::workflow::{Workflow, WorkflowSpec};
 use hearth_plan::{
     Facts, Kind,
-    offer::Offer,
+    offer::{Offer, Runtime},
     workflow::{WorkflowKind, validate::validate},
 };
 use serde_json::{Value, json};
@@ -198,4 +198,16 @@ fn items_of_one_type_are_checked_as_such() {
     }
     assert!(!of(json!([1, "x"]), "${item + 'x'}"), "only the run can tell");
     assert!(of(json!([1, 2]), "${item.startsWith('x')}") && !of(json!([1.5]), "${item > 1.0}"));
+}
+
+#[test]
+fn what_a_runtime_is_told_has_a_length() {
+    let shape = Runtime { image: "shape:1".into(), ..Runtime::default() };
+    let offer = Offer { runtimes: [("shape".to_owned(), shape)].into(), ..Offer::default() };
+    let of = |bytes: usize| {
+        let with = json!({"text": "x".repeat(bytes - json!({"text": ""}).to_string().len())});
+        let spec = json!({"steps": [{"name": "a", "runtime": "shape", "with": with}]});
+        validate(&serde_json::from_value(spec).unwrap(), &offer).err().map(|e| e.field)
+    };
+    assert_eq!((of(8192), of(8193)), (None, Some("spec.steps[a].with".to_owned())));
 }
