@@ -104,3 +104,22 @@ fn a_rerun_from_what_failed_takes_over_the_outputs_of_all_items() {
     let [start] = &starts[..] else { panic!("{} starts", starts.len()) };
     assert_eq!(start.pod().spec.as_ref().unwrap().containers[0].args, Some(vec!["2 4".to_owned()]));
 }
+
+/// Progress alone may wait a moment, an answer to somebody may not.
+#[test]
+fn what_somebody_asked_for_is_answered_at_once() {
+    let running = json!({"name": "a", "phase": "Running", "attempt": 1, "since": "2026-01-01T00:04:59Z"});
+    let mut cr = under_way(&json!({"image": "i", "steps": [{"name": "a"}]}), json!({ "steps": [running] }));
+    cr.status.as_mut().unwrap().run.as_mut().unwrap().updated_at = Some(Time::from_millis(NOW - 60));
+    let name = pod_name("demo", "uid-a", RUN, "a", None, 1);
+    let container = ContainerFact::Running { at: Some(Time::from_millis(NOW - 10)) };
+    let pod = PodFact { name: name.clone(), owned: true, phase: PodPhase::Running, container, ..PodFact::default() };
+    let facts = Facts { pods: [(name, pod.into())].into(), ..Facts::default() };
+    assert!(plan(&cr, &facts).status.is_none(), "the container runs");
+    let mut seen = cr.clone();
+    seen.metadata.generation = Some(2);
+    assert_eq!(plan(&seen, &facts).status.unwrap().observed_generation, Some(2));
+    let mut suspended = cr.clone();
+    suspended.spec.suspend = Some(true);
+    assert!(plan(&suspended, &facts).status.is_some());
+}
