@@ -28,7 +28,7 @@ impl Report {
         let missed = verdicts.iter().filter(|(_, v)| matches!(v, Verdict::Missed(_)));
         Ok(Self {
             circumstances: vec![
-                format!("Machine: {}.", machine::describe()?),
+                machine::describe()?,
                 format!("`{command}`, {} UTC; {tests} tests.", jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M")),
             ],
             listed: mutants.len(),

@@ -226,19 +226,19 @@ fn ten_records_wait_beside_their_object_and_the_next_run_says_so(#[case] spools:
 }
 
 #[test]
-fn the_log_of_a_pod_that_is_gone_is_asked_for_no_more() {
-    let asked = |gone: bool| {
+fn only_logs_of_our_pods_that_are_there_are_asked_for() {
+    let asked = |owned: bool, gone: bool| {
         let done = json!({"name": "a", "phase": "Running", "attempt": 1, "since": before(90_000)});
         let scene =
             Scene::new(json!({"steps": [{"name": "a", "image": "i", "logs": "Full"}]}), json!([done])).with(|s| {
                 s.succeeded("a", None, &json!({}));
                 s.facts.pods.values_mut().map(Arc::make_mut).for_each(|pod| {
                     pod.labels.insert(label::LOGS.into(), label::LOGS_FULL.into());
-                    pod.gone = gone;
+                    (pod.owned, pod.gone) = (owned, gone);
                 });
             });
         scene.plan().actions.iter().any(|(action, _)| matches!(action, Action::KeepLog { .. }))
     };
-    assert!(asked(false));
-    assert!(!asked(true));
+    assert!(asked(true, false));
+    assert!(!asked(true, true) && !asked(false, false));
 }
